@@ -1,0 +1,1 @@
+"""Commands: train, check, simulate; the scripts and the installed commands are their faces."""

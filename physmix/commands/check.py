@@ -1,0 +1,155 @@
+"""Check whether laws hold in checkpoints, run folders and HDF5 flows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from physmix.checking import Finding, flow_fields, judge_flow
+from physmix.commands.interface import FAILED, configurations, guarded, say
+from physmix.commands.models import judge, load_model
+from physmix.errors import CheckpointError, PhysmixError, SettingsError, UnsupportedLawError
+from physmix.flows import read_flow
+from physmix.laws import parse_laws
+
+_SEED = 20_000_003  # other points than those of the run itself
+
+
+@dataclass
+class Verdict:
+    """What was found at one path."""
+
+    path: str
+    kind: str
+    findings: list[Finding] = field(default_factory=list)
+    not_judged: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def code(self) -> int:
+        """0 if all laws hold, 1 if some law is violated, 2 if the path cannot be judged."""
+        if self.error is not None or not self.findings:
+            return FAILED
+        return int(not all(finding.holds for finding in self.findings))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as JSON."""
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "holds": self.code == 0,
+            "findings": [finding.as_dict() for finding in self.findings],
+            "not_judged": self.not_judged,
+            "error": self.error,
+        }
+
+
+def main() -> None:
+    """The command physmix-check."""
+    parser = argparse.ArgumentParser(
+        prog="physmix-check",
+        description="Judge laws on checkpoints, run folders and HDF5 flows. "
+        "Exit code 0: all hold; 1: some law is violated; 2: something cannot be judged.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", type=Path)
+    parser.add_argument("--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seed", type=int, default=_SEED, help="of the fresh points and states")
+    arguments = parser.parse_args()
+    sys.exit(guarded(lambda: check(arguments.paths, arguments.laws, arguments.seed, as_json=arguments.json)))
+
+
+def check(
+    paths: Sequence[Path], laws: Path | None = None, seed: int = _SEED, *, as_json: bool = False
+) -> int:
+    """Judge every path, print every finding, and return the exit code.
+
+    Raises:
+        SettingsError: if the file of laws cannot be read.
+    """
+    texts = None if laws is None else read_laws(laws)
+    verdicts = [_verdict(path, texts, seed) for path in paths]
+    code = max(verdict.code for verdict in verdicts)
+    if as_json:
+        print(json.dumps({"exit_code": code, "paths": [v.as_dict() for v in verdicts]}, indent=1))
+        return code
+    for verdict in verdicts:
+        print(f"{verdict.path} ({verdict.kind})")
+        for finding in verdict.findings:
+            mark = "holds   " if finding.holds else "VIOLATED"
+            print(
+                f"  {mark} {finding.law:<12} {finding.violation:.2e} "
+                f"(tolerance {finding.tolerance:.0e}), {finding.method}"
+            )
+        for law, reason in verdict.not_judged.items():
+            print(f"  not judged {law}: {reason}")
+        if verdict.error is not None:
+            say(verdict.error)
+    return code
+
+
+def read_laws(path: Path) -> dict[str, str]:
+    """The laws of a YAML file, from name to text.
+
+    Raises:
+        SettingsError: if the file does not hold such a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError("the laws", f"{path} cannot be read ({error})", "give a YAML file") from error
+    laws = content.get("laws") if isinstance(content, Mapping) else None
+    if not isinstance(laws, Mapping) or not laws or not all(isinstance(t, str) for t in laws.values()):
+        remedy = "write laws: {mass: 'integral(rho) = const'}"
+        raise SettingsError("the laws", f"{path} names no laws", remedy)
+    return {str(name): text for name, text in laws.items()}
+
+
+def _verdict(path: Path, texts: Mapping[str, str] | None, seed: int) -> Verdict:
+    flow = path.is_file() or path.suffix in (".h5", ".hdf5")
+    verdict = Verdict(str(path), "flow" if flow else "checkpoint")
+    try:
+        if flow:
+            _check_flow(path, texts, verdict)
+        else:
+            _check_model(path, texts, seed, verdict)
+    except PhysmixError as error:
+        verdict.error = str(error)
+    if verdict.error is None and not verdict.findings:
+        verdict.error = f"{path}: no law could be judged; give laws with --laws FILE."
+    return verdict
+
+
+def _check_model(path: Path, texts: Mapping[str, str] | None, seed: int, verdict: Verdict) -> None:
+    if not path.is_dir():
+        raise CheckpointError(path, "does not exist", "give a run folder, a checkpoint or a flow")
+    folder = path if (path / "model.json").exists() else path / "checkpoint"
+    if not folder.is_dir():
+        raise CheckpointError(path, "holds no checkpoint", "give a run folder that is finished")
+    model, description = load_model(folder)
+    laws = parse_laws(texts or description["judged"], description["coordinates"])
+    verdict.findings = judge(model, description, laws, seed)
+
+
+def _check_flow(path: Path, texts: Mapping[str, str] | None, verdict: Verdict) -> None:
+    flow = read_flow(path)
+    laws = parse_laws(texts or read_laws(configurations() / "law" / "totals.yaml"), ("t", *flow.axes))
+    known = flow_fields(flow)
+    for law in laws:
+        absent = [name for name in law.fields if name not in known]
+        if texts is None and absent:
+            verdict.not_judged[law.name] = f"the flow has no {', '.join(absent)}"
+            continue
+        try:
+            verdict.findings += judge_flow(flow, [law])
+        except UnsupportedLawError as error:
+            if texts is not None:
+                raise
+            verdict.not_judged[law.name] = str(error)

@@ -1,0 +1,108 @@
+"""Short names of configurations, and the only things they can make."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from physmix.errors import SettingsError, listing, suggestion
+from physmix.flows import simulate_vortex
+from physmix.jets import Sine
+
+Made = TypeVar("Made")
+_PLAIN: dict[Any, Any] = {int: int, float: (int, float), bool: bool, str: str}
+
+FLOWS: dict[str, Callable[..., Any]] = {"vortex": simulate_vortex}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sin": Sine}
+
+
+def adam(parameters: Any, *, lr: float) -> torch.optim.Optimizer:
+    """Adam without weight decay."""
+    return torch.optim.Adam(parameters, lr=lr)
+
+
+def sgd(parameters: Any, *, lr: float, momentum: float = 0.0) -> torch.optim.Optimizer:
+    """Stochastic gradient descent."""
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum)
+
+
+def rmsprop(parameters: Any, *, lr: float) -> torch.optim.Optimizer:
+    """RMSprop without weight decay."""
+    return torch.optim.RMSprop(parameters, lr=lr)
+
+
+def lbfgs(
+    parameters: Any, *, max_iter: int = 20, history_size: int = 50, lr: float = 1.0
+) -> torch.optim.Optimizer:
+    """L-BFGS with a strong Wolfe line search, and no tolerance at which it would stop early."""
+    return torch.optim.LBFGS(
+        parameters,
+        lr=lr,
+        max_iter=max_iter,
+        history_size=history_size,
+        tolerance_grad=0.0,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": adam,
+    "lbfgs": lbfgs,
+    "rmsprop": rmsprop,
+    "sgd": sgd,
+}
+
+
+def choose(table: Mapping[str, Made], name: Any, where: str) -> Made:
+    """The entry of a table.
+
+    Raises:
+        SettingsError: if there is none of this name.
+    """
+    if not isinstance(name, str) or name not in table:
+        hint = suggestion(str(name), table)
+        raise SettingsError(where, f"there is no {name!r}{hint}", f"choose from {listing(table)}")
+    return table[name]
+
+
+def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str, **given: Any) -> Made:
+    """Call a function with the settings of a configuration, after checking them.
+
+    Args:
+        function: its keyword parameters without `given` are what may be configured.
+        settings: from the configuration.
+        where: the part of the configuration, for messages.
+        given: arguments that are not configured.
+
+    Raises:
+        SettingsError: for a key that is unknown or missing, or a value of another type.
+    """
+    hints = typing.get_type_hints(function)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in given and parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for name, value in settings.items():
+        if name not in parameters:
+            hint = suggestion(name, parameters)
+            raise SettingsError(where, f"unknown key {name!r}{hint}", f"the keys are {listing(parameters)}")
+        kind = _PLAIN.get(hints.get(name, object))
+        wrong = kind is not None and not isinstance(value, kind)
+        if wrong or (isinstance(value, bool) and hints.get(name) in (int, float)):
+            expected = hints[name].__name__
+            raise SettingsError(where, f"{name}={value!r} is not of type {expected}", "correct it")
+    missing = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and name not in settings
+    ]
+    if missing:
+        raise SettingsError(where, f"without {listing(missing)}", "add it")
+    return function(**given, **settings)

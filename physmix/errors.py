@@ -1,0 +1,148 @@
+"""Every failure a user can cause, as a class that owns its sentence.
+
+A sentence says what was wrong, what was got, what was expected and what to type instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def listing(names: Iterable[object]) -> str:
+    """Join names as they read in a sentence."""
+    return ", ".join(str(name) for name in names) or "none"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean X?)" for the known name nearest to `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+class PhysmixError(Exception):
+    """Anything physmix refuses to do."""
+
+
+class LawSyntaxError(PhysmixError):
+    """The text of a law cannot be read."""
+
+    def __init__(self, text: str, column: int, problem: str) -> None:
+        shown = text if len(text) <= 120 else text[:117] + "..."
+        super().__init__(
+            f"law text {shown!r}, column {column + 1}: {problem}. "
+            "A law reads like 'dt(rho) + dx(mx) + dy(my) = 0', 'Y1 + Y2 = rho' or "
+            "'integral(rho) = const'."
+        )
+        self.column = column
+
+
+class UnknownFieldError(PhysmixError):
+    """A law names a field that the model does not have."""
+
+    def __init__(self, law: str, field: str, known: Iterable[str]) -> None:
+        known = list(known)
+        super().__init__(
+            f"law {law!r} names the field {field!r}, but the fields are {listing(known)}"
+            f"{suggestion(field, known)}; correct the law or add the field."
+        )
+
+
+class ContradictionError(PhysmixError):
+    """Linear constraints that no matrix satisfies."""
+
+    def __init__(self, rows: Iterable[str]) -> None:
+        super().__init__(
+            f"these constraints contradict each other: {listing(rows)}. "
+            "No weights satisfy all of them; drop or correct one."
+        )
+        self.rows = tuple(rows)
+
+
+class NoFreedomError(PhysmixError):
+    """Laws that only the zero matrix satisfies."""
+
+    def __init__(self, laws: Iterable[str], order: int) -> None:
+        super().__init__(
+            f"the laws {listing(laws)} leave no freedom: only zero mixing weights satisfy them over "
+            f"operators of order {order}. Drop a law, or raise the order if the law has potentials."
+        )
+
+
+class UnsupportedLawError(PhysmixError):
+    """A law that is well formed but cannot be held by mixing weights."""
+
+    def __init__(self, law: str, reason: str, remedy: str) -> None:
+        super().__init__(f"law {law!r} cannot be compiled: {reason}; {remedy}.")
+
+
+class UnsupportedOptimizerError(PhysmixError):
+    """An optimiser setting that would move the constrained optimum."""
+
+    def __init__(self, optimizer: str, setting: str, remedy: str) -> None:
+        super().__init__(f"{optimizer} with {setting} does not reach the constrained optimum: {remedy}.")
+
+
+class NoJetRuleError(PhysmixError):
+    """A module whose action on Taylor coefficients is not known."""
+
+    def __init__(self, module: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"no jet rule for {module}; a pointwise network may contain {listing(known)}. "
+            "Replace the module, or register a rule with physmix.jets.rule."
+        )
+
+
+class ShapeError(PhysmixError):
+    """A tensor whose shape does not fit."""
+
+    def __init__(self, what: str, got: Iterable[int], expected: str) -> None:
+        super().__init__(f"{what} has shape {tuple(got)}, expected {expected}.")
+
+
+class FlowFileError(PhysmixError):
+    """An HDF5 flow that cannot be read, or must not be written."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"flow file {path}: {problem}; {remedy}.")
+
+
+class CheckpointError(PhysmixError):
+    """A checkpoint that cannot be read, or belongs to something else."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"checkpoint {path}: {problem}; {remedy}.")
+
+
+class RunExistsError(PhysmixError):
+    """A run folder that would have been overwritten."""
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(
+            f"the run folder {folder} exists and is left as it is; add resume=true to continue or "
+            "print it, choose another seed, or move the folder away."
+        )
+
+
+class SettingsError(PhysmixError):
+    """A configuration that does not fit."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(f"configuration of {where}: {problem}; {remedy}.")
+
+
+class MissingPackageError(PhysmixError):
+    """An optional package that the command needs."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package}, which is not installed; type: pip install 'physmix[{extra}]'."
+        )
+
+
+class TrainingError(PhysmixError):
+    """A training run that cannot go on."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"training stopped: {problem}; {remedy}.")

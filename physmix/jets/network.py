@@ -1,0 +1,122 @@
+"""Pointwise networks on jets: one rule for each kind of module, and a loud failure otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from physmix.errors import NoJetRuleError, ShapeError
+from physmix.jets import towers
+from physmix.jets.compose import Coefficients, Tower, compose
+from physmix.jets.space import JetSpace, Monomial
+
+
+@dataclass(frozen=True)
+class Jet:
+    """Normalised Taylor coefficients c_a = D^a f / a!, shape (coefficient, point, channel)."""
+
+    space: JetSpace
+    coefficients: Coefficients
+
+    @property
+    def value(self) -> Float[Tensor, "point channel"]:
+        """The function itself."""
+        return self.coefficients[0]
+
+    def derivative(self, monomial: Monomial) -> Float[Tensor, "point channel"]:
+        """D^a f for one monomial a."""
+        place = self.space.position[monomial]
+        return self.space.factorials[place] * self.coefficients[place]
+
+    def derivatives(self, degree: int) -> Float[Tensor, "operator point channel"]:
+        """All derivatives of exactly this degree, in the order of `monomials`."""
+        places = [i for i in range(len(self.space.indices)) if self.space.degree(i) == degree]
+        factorials = self.coefficients.new_tensor([self.space.factorials[i] for i in places])
+        return self.coefficients[places[0] : places[-1] + 1] * factorials[:, None, None]
+
+
+class Sine(nn.Module):
+    """The activation sin(x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply sin element-wise."""
+        return torch.sin(x)
+
+
+Rule = Callable[[Any, Jet], Jet]
+_RULES: dict[type[nn.Module], Rule] = {}
+
+
+def rule(kind: type[nn.Module]) -> Callable[[Rule], Rule]:
+    """Register how a module of this kind acts on a jet."""
+
+    def register(function: Rule) -> Rule:
+        _RULES[kind] = function
+        return function
+
+    return register
+
+
+def seed(points: Float[Tensor, "point coordinate"], order: int) -> Jet:
+    """The jet of the coordinates themselves: value, and slope 1 along each."""
+    space = JetSpace(points.shape[1], order)
+    unit = torch.eye(space.coordinates, dtype=points.dtype, device=points.device)
+    parts = [points[None]]
+    if order >= 1:
+        parts.append(unit[:, None, :].expand(-1, len(points), -1))
+    rest = len(space.indices) - 1 - (space.coordinates if order >= 1 else 0)
+    parts.append(points.new_zeros(rest, *points.shape))
+    return Jet(space, torch.cat(parts))
+
+
+def push(module: nn.Module, jet: Jet) -> Jet:
+    """The jet of module(f) from the jet of f.
+
+    Raises:
+        NoJetRuleError: if the module, or a part of it, has no rule.
+    """
+    for kind in type(module).__mro__:
+        if kind in _RULES:
+            return _RULES[kind](module, jet)
+    raise NoJetRuleError(type(module).__name__, sorted(kind.__name__ for kind in _RULES))
+
+
+@rule(nn.Sequential)
+def _sequential(module: nn.Sequential, jet: Jet) -> Jet:
+    for part in module:
+        jet = push(part, jet)
+    return jet
+
+
+@rule(nn.Identity)
+def _identity(module: nn.Identity, jet: Jet) -> Jet:
+    del module
+    return jet
+
+
+@rule(nn.Linear)
+def _linear(module: nn.Linear, jet: Jet) -> Jet:
+    if jet.coefficients.shape[-1] != module.in_features:
+        raise ShapeError("a jet", jet.coefficients.shape, f"{module.in_features} channels")
+    out = jet.coefficients @ module.weight.T
+    if module.bias is not None:  # a constant has no derivative
+        out[0].add_(module.bias)
+    return Jet(jet.space, out)
+
+
+def activation(kind: type[nn.Module], tower: Tower) -> None:
+    """Register an element-wise activation by its tower of derivatives."""
+
+    @rule(kind)
+    def apply(module: nn.Module, jet: Jet) -> Jet:
+        del module
+        return Jet(jet.space, compose(jet.coefficients, tower, jet.space))
+
+
+activation(nn.Tanh, towers.tanh)
+activation(Sine, towers.sin)

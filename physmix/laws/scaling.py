@@ -1,0 +1,41 @@
+"""Units in which fields and coordinates are of size one, folded into the laws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from physmix.laws.law import Law
+
+
+def power_of_two(size: float) -> float:
+    """The power of two nearest to a size in ratio; scaling by it is exact in floating point."""
+    return 2.0 ** round(math.log2(size)) if size > 0 and math.isfinite(size) else 1.0
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Coordinates x = centre + length * xi, and fields y = size * y_hat, each by name.
+
+    Names that are not given keep their units. What follows a lawful layer must be lawful: so the
+    sizes go into the law before it is compiled, and only then multiply the output.
+    """
+
+    centre: Mapping[str, float] = field(default_factory=dict)
+    length: Mapping[str, float] = field(default_factory=dict)
+    size: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def fitting(
+        cls, box: Mapping[str, tuple[float, float]], sizes: Mapping[str, float] | None = None
+    ) -> Scaling:
+        """The scaling that brings a box near to [-1, 1] and typical sizes of fields near to 1."""
+        centre = {name: (low + high) / 2 for name, (low, high) in box.items()}
+        length = {name: power_of_two((high - low) / 2) for name, (low, high) in box.items()}
+        size = {name: power_of_two(value) for name, value in (sizes or {}).items()}
+        return cls(centre, length, size)
+
+    def apply(self, law: Law) -> Law:
+        """The law as the scaled fields obey it in the scaled coordinates."""
+        return law.scaled(self.size, self.length)

@@ -1,0 +1,112 @@
+"""Fields mixed from the derivatives of potentials: lawful everywhere, whatever the network."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from physmix.errors import ShapeError
+from physmix.jets import Jet, monomials, push, seed
+from physmix.laws import Law, Scaling, compile_laws
+from physmix.mixing.layer import MixingLayer
+
+
+class PotentialModel(nn.Module):
+    """y(x) = beta + W D phi(x): a mixing layer over all derivatives of one order of a network.
+
+    Args:
+        network: the potentials, a pointwise network from len(coordinates) inputs to `potentials`
+            outputs, made of modules with a jet rule (`nn.Linear`, `nn.Tanh`, ...).
+        laws: the laws to hold, possibly none.
+        fields: the output channels.
+        potentials: the outputs of the network.
+        order: of the derivatives that are mixed.
+        scaling: units in which coordinates and fields are of size one.
+        mean: where the fields start, by name, when the laws allow it; zero if omitted.
+        generator: source of the initial mixing weights.
+
+    Raises:
+        UnknownFieldError, UnsupportedLawError, ContradictionError, NoFreedomError: if the laws
+            cannot be held; see `compile_laws`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        laws: Iterable[Law],
+        fields: Sequence[str],
+        *,
+        coordinates: Sequence[str],
+        potentials: int,
+        order: int = 1,
+        scaling: Scaling | None = None,
+        mean: Mapping[str, float] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        scaling = scaling or Scaling()
+        self.network, self.laws = network, tuple(laws)
+        self.fields, self.coordinates = tuple(fields), tuple(coordinates)
+        self.order, self.scaling = order, scaling
+        scaled = [scaling.apply(law) for law in self.laws]
+        constraint = compile_laws(scaled, self.fields, monomials(len(self.coordinates), order))
+        self.mixing = MixingLayer(constraint, potentials, gain=0.2, generator=generator)
+        self.register_buffer("centre", _vector(scaling.centre, self.coordinates, 0.0))
+        self.register_buffer("length", _vector(scaling.length, self.coordinates, 1.0))
+        self.register_buffer("size", _vector(scaling.size, self.fields, 1.0))
+        with torch.no_grad():
+            start = _vector(mean or {}, self.fields, 0.0) / self.size
+            self.mixing.bias.copy_(constraint.bias.project(start))
+
+    centre: Tensor
+    length: Tensor
+    size: Tensor
+
+    def jet(self, points: Float[Tensor, "point coordinate"], order: int | None = None) -> Jet:
+        """The jet of the potentials in scaled coordinates."""
+        if points.ndim != 2 or points.shape[1] != len(self.coordinates):
+            raise ShapeError("points", points.shape, f"(points, {len(self.coordinates)})")
+        scaled = (points - self.centre) / self.length
+        return push(self.network, seed(scaled, self.order if order is None else order))
+
+    def forward(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, "point field"]:
+        """The fields at points given in physical coordinates."""
+        return self.size * self.mixing(self.jet(points).derivatives(self.order))
+
+
+def _vector(values: Mapping[str, float], names: Sequence[str], default: float) -> Tensor:
+    return torch.tensor([values.get(name, default) for name in names], dtype=torch.float64)
+
+
+def pointwise_network(
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int,
+    activation: type[nn.Module] = nn.Tanh,
+    *,
+    slope: float = 4.0,
+    generator: torch.Generator | None = None,
+) -> nn.Sequential:
+    """A float64 multilayer perceptron for inputs in [-1, 1]^inputs.
+
+    The first layer has features whose slopes have root mean square `slope` along each input and
+    whose centres are uniform in the box; so every part of the domain is resolved from the start.
+    """
+    sizes = [inputs, *hidden, outputs]
+    layers: list[nn.Module] = []
+    for depth, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        layer = nn.Linear(fan_in, fan_out, dtype=torch.float64)
+        with torch.no_grad():
+            layer.weight.normal_(0.0, fan_in**-0.5, generator=generator)
+            layer.bias.zero_()
+            if depth == 0:
+                layer.weight.mul_(slope * fan_in**0.5)
+                centre = torch.empty(fan_out, fan_in, dtype=torch.float64)
+                centre.uniform_(-1.0, 1.0, generator=generator)
+                layer.bias.copy_(-(layer.weight * centre).sum(1))
+        layers += [layer, activation()]
+    return nn.Sequential(*layers[:-1])

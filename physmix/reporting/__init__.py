@@ -1,0 +1,6 @@
+"""Reporting: figures and the page of a run."""
+
+from physmix.reporting.figures import Picture
+from physmix.reporting.page import RunReport, render
+
+__all__ = ["Picture", "RunReport", "render"]

@@ -1,0 +1,113 @@
+"""Figures of a run."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from numpy.typing import NDArray
+
+mpl.rcParams.update({"font.size": 9, "axes.titlesize": 10, "figure.dpi": 130})
+
+LAWFUL, FREE = "#1b6ca8", "#c8553d"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A predicted field beside the true one on a grid (x, y).
+
+    Attributes:
+        name: of the field; title: when and where.
+        predicted, true: shape (x, y).
+        extent: left, right, bottom, top.
+    """
+
+    name: str
+    title: str
+    predicted: NDArray[np.floating]
+    true: NDArray[np.floating]
+    extent: tuple[float, float, float, float]
+
+
+def field_figure(pictures: Sequence[Picture]) -> Figure:
+    """A row for each field: true, predicted, and their difference."""
+    figure = Figure(figsize=(9.6, 2.75 * len(pictures)), layout="constrained")
+    axes = figure.subplots(len(pictures), 3, squeeze=False, sharex=True, sharey=True)
+    for row, picture in zip(axes, pictures, strict=True):
+        low, high = float(picture.true.min()), float(picture.true.max())
+        error = picture.predicted - picture.true
+        bound = float(np.abs(error).max()) or 1.0
+        label = picture.name.replace("_", " ")
+        panels = (
+            (picture.true, f"{label}, true", "viridis", low, high),
+            (picture.predicted, f"{label}, predicted", "viridis", low, high),
+            (error, "predicted - true", "RdBu_r", -bound, bound),
+        )
+        for axis, (values, title, colours, least, most) in zip(row, panels, strict=True):
+            image = axis.imshow(
+                values.T, origin="lower", extent=picture.extent, cmap=colours, vmin=least, vmax=most
+            )
+            axis.set_title(title)
+            figure.colorbar(image, ax=axis, shrink=0.9)
+        row[0].set_ylabel("y")
+    for axis in axes[-1]:
+        axis.set_xlabel("x")
+    figure.suptitle(pictures[0].title)
+    return figure
+
+
+def loss_figure(steps: Sequence[int], losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Each loss against the optimiser step."""
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for name, values in losses.items():
+        if name == "loss" and len(losses) == 2:
+            continue  # a single loss is its own total
+        style = {"color": "black", "linewidth": 1.6} if name == "loss" else {"linewidth": 1.1}
+        axis.plot(steps, values, label="total" if name == "loss" else name, **style)
+    axis.set_yscale("log")
+    axis.set_xlabel("optimiser step")
+    axis.set_ylabel("loss (mean square, relative)")
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    return figure
+
+
+def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tolerance: float) -> Figure:
+    """The relative violation of each law: lawful weights beside free ones."""
+    laws = list(lawful or free)
+    figure = Figure(figsize=(6.4, 0.9 + 0.55 * len(laws)), layout="constrained")
+    axis = figure.subplots()
+    least = 1e-17
+    for offset, values, label, colour in (
+        (-0.18, lawful, "lawful weights", LAWFUL),
+        (0.18, free, "free weights", FREE),
+    ):
+        if values:
+            places = np.arange(len(laws)) + offset
+            widths = [max(values.get(law, 0.0), 2 * least) for law in laws]
+            axis.barh(places, widths, height=0.34, left=0.0, color=colour, label=label)
+            for place, width, law in zip(places, widths, laws, strict=True):
+                axis.text(width * 1.5, place, f"{values.get(law, 0.0):.0e}", va="center", fontsize=8)
+    axis.set_xscale("log")
+    axis.set_xlim(least, 1e2)
+    axis.xaxis.set_major_locator(LogLocator(base=10, numticks=8))
+    axis.axvline(tolerance, color="black", linewidth=0.8, linestyle="--", label="tolerance")
+    axis.set_yticks(range(len(laws)), [law.replace("_", " ") for law in laws])
+    axis.invert_yaxis()
+    axis.set_xlabel("relative violation")
+    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=3)
+    return figure
+
+
+def as_data_uri(figure: Figure) -> str:
+    """The figure as a PNG that a page can hold inside itself."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

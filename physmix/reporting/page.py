@@ -1,0 +1,141 @@
+"""The report of a run: one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from physmix.reporting.figures import (
+    Picture,
+    as_data_uri,
+    field_figure,
+    loss_figure,
+    violation_figure,
+)
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+p.lead { color: #555; margin-top: .2rem; }
+table { border-collapse: collapse; margin: .8rem 0; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px solid #ddd; }
+th:first-child, td:first-child { text-align: left; }
+td { font-variant-numeric: tabular-nums; }
+img { max-width: 100%; height: auto; display: block; }
+.holds { color: #1b6ca8; } .broken { color: #c8553d; font-weight: 600; }
+code { background: #f4f4f4; padding: .1rem .3rem; }
+"""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All that a report shows.
+
+    Attributes:
+        metrics: of the run, as in metrics.json.
+        twin: metrics of the run with the same seed on the other side of the comparison, if any.
+        laws: text of each judged law.
+        history: steps and losses.
+        pictures: predicted beside true fields.
+        tolerance: up to which a law is said to hold.
+        command: that trains the missing twin.
+    """
+
+    metrics: Mapping[str, Any]
+    twin: Mapping[str, Any] | None
+    laws: Mapping[str, str]
+    history: Mapping[str, Any]
+    pictures: Sequence[Picture]
+    tolerance: float
+    command: str
+
+
+def render(report: RunReport) -> str:
+    """The page as HTML."""
+    metrics = report.metrics
+    lawful, free = _sides(report)
+    title = f"{metrics['experiment']}: law {metrics['law']}, seed {metrics['seed']}"
+    lead = f"{metrics['steps']} optimiser steps in {metrics['seconds']:.0f} s"
+    parts = [
+        f"<h1>{escape(title)}</h1><p class='lead'>{escape(lead)}</p>",
+        "<h2>Laws</h2>",
+        _violations(report, lawful, free),
+        _image(violation_figure(lawful, free, report.tolerance), "violation of each law"),
+        "<h2>Errors on points and times not trained on</h2>",
+        _errors(report),
+        "<h2>Fields</h2>",
+        _image(field_figure(report.pictures), "true, predicted and error fields"),
+        "<h2>Training</h2>",
+        _image(loss_figure(report.history["steps"], report.history["losses"]), "losses by step"),
+        "<h2>Made with</h2>",
+        _table(["package", "version"], [[k, v] for k, v in metrics["versions"].items()]),
+    ]
+    head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
+    return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+
+
+def _sides(report: RunReport) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    own = report.metrics["violations"]
+    other = report.twin["violations"] if report.twin else {}
+    return (other, own) if report.metrics["law"] == "none" else (own, other)
+
+
+def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[str, float]) -> str:
+    def cell(values: Mapping[str, float], law: str) -> str:
+        if law not in values:
+            return "-"
+        kind = "holds" if values[law] <= report.tolerance else "broken"
+        return f"<span class='{kind}'>{values[law]:.1e}</span>"
+
+    rows = [
+        [f"{escape(law)}<br><code>{escape(text)}</code>", cell(lawful, law), cell(free, law)]
+        for law, text in report.laws.items()
+    ]
+    table = _table(["law", "lawful weights", "free weights"], rows, raw=True)
+    methods = ", ".join(dict.fromkeys(f["method"] for f in report.metrics["findings"]))
+    note = (
+        f"<p>Relative violation max |L y| / max (sum of |terms|), the larger of: {escape(methods)}; "
+        f"a law holds up to {report.tolerance:.0e}.</p>"
+    )
+    if report.twin is None:
+        note += f"<p>To see the other side: <code>{escape(report.command)}</code></p>"
+    return table + note
+
+
+def _errors(report: RunReport) -> str:
+    metrics = report.metrics
+    columns: dict[str, Mapping[str, float]] = {"this run": metrics["errors"]}
+    if report.twin:
+        columns[f"law {report.twin['law']}"] = report.twin["errors"]
+    for key in ("errors_against_exact", "persistence_errors", "rollout_errors"):
+        if key in metrics:
+            columns[key.replace("_", " ")] = metrics[key]
+    if "rollout_steps" in metrics:
+        columns = {
+            (f"after {metrics['rollout_steps']} steps" if k == "rollout errors" else k): v
+            for k, v in columns.items()
+        }
+    rows = [
+        [name.replace("_", " "), *(f"{values[name]:.2e}" for values in columns.values())]
+        for name in metrics["errors"]
+    ]
+    return _table(["relative L2", *columns], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = False) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{c}</{tag}>" for c in cells) + "</tr>"
+
+    body = [[c if raw else escape(str(c)) for c in row] for row in rows]
+    return (
+        f"<table>{line([escape(h) for h in head], 'th')}"
+        + "".join(line(row, "td") for row in body)
+        + "</table>"
+    )
+
+
+def _image(figure: Any, text: str) -> str:
+    return f"<img src='{as_data_uri(figure)}' alt='{escape(text)}'>"
