@@ -22,7 +22,7 @@ from physmix.errors import RunExistsError, SettingsError
 from physmix.files import write_whole
 from physmix.flows import read_flow
 from physmix.laws import parse_laws
-from physmix.reporting import RunReport, render
+from physmix.reporting import RunReport, draw, render
 from physmix.training import Stage, fit, save_checkpoint
 
 _KEYS = (
@@ -112,7 +112,10 @@ def train(settings: Mapping[str, Any]) -> int:
         tolerance=TOLERANCES[torch.float64],
         command=f"physmix-train experiment={settings['name']} law={twin_law} seed={setting.seed}",
     )
-    write_whole(folder / "report.html", render(report).encode())
+    figures = draw(report)
+    for name, figure in figures.items():
+        write_whole(folder / "figures" / f"{name}.png", figure)
+    write_whole(folder / "report.html", render(report, figures).encode())
     # Last, since it says that the run is finished.
     write_whole(metrics_file, (json.dumps(metrics, indent=1) + "\n").encode())
     _print(metrics, folder)

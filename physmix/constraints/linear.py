@@ -20,6 +20,7 @@ class LinearSet:
         matrix: A, of shape (m, n). No rows (m = 0) means that every vector is a member.
         right_side: b, of shape (m,); zero if omitted.
         names: one name a row, used when rows contradict each other.
+        basis: orthonormal columns that span the null space of A, where it is known exactly.
 
     Raises:
         ShapeError: if the shapes do not fit.
@@ -28,9 +29,10 @@ class LinearSet:
 
     def __init__(
         self,
-        matrix: Float[Tensor, "m n"],
-        right_side: Float[Tensor, " m"] | None = None,
+        matrix: Tensor,
+        right_side: Tensor | None = None,
         names: Sequence[str] | None = None,
+        basis: Tensor | None = None,
     ) -> None:
         if matrix.ndim != 2:
             raise ShapeError("the matrix A of a linear set", matrix.shape, "(rows, columns)")
@@ -47,9 +49,11 @@ class LinearSet:
         if not _feasible(self.matrix, self.right_side):
             kept = _conflict(self.matrix, self.right_side)
             raise ContradictionError(dict.fromkeys(labels[i] for i in kept))
-        _, values, vectors = torch.linalg.svd(self.matrix, full_matrices=True)
-        self.rank = _rank(values, self.matrix.shape)
-        self._basis = vectors[self.rank :].T.contiguous()
+        if basis is None:
+            _, values, vectors = torch.linalg.svd(self.matrix, full_matrices=True)
+            basis = vectors[_rank(values, self.matrix.shape) :].T.contiguous()
+        self._basis = basis
+        self.rank = self.size - basis.shape[1]
         self._projector = self._basis @ self._basis.T
         self._origin = _least_squares(self.matrix, self.right_side)
 

@@ -18,7 +18,7 @@ from fractions import Fraction
 
 import torch
 
-from physmix.constraints import LinearSet
+from physmix.constraints import LinearSet, null_space
 from physmix.errors import NoFreedomError, UnsupportedLawError
 from physmix.laws.law import Law, Monomial
 
@@ -90,7 +90,8 @@ def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Sequence[
     for i, row in enumerate(rows.values()):
         for j, value in row.items():
             matrix[i, j] = float(value)
-    return LinearSet(matrix, names=[name for name, _ in rows])
+    basis = null_space(list(rows.values()), len(column))
+    return LinearSet(matrix, names=[name for name, _ in rows], basis=basis)
 
 
 def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,9 +84,10 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     figure = Figure(figsize=(6.4, 0.9 + 0.55 * len(laws)), layout="constrained")
     axis = figure.subplots()
     least = 1e-17
+    shift = 0.18 if lawful and free else 0.0
     for offset, values, label, colour in (
-        (-0.18, lawful, "lawful weights", LAWFUL),
-        (0.18, free, "free weights", FREE),
+        (-shift, lawful, "lawful weights", LAWFUL),
+        (shift, free, "free weights", FREE),
     ):
         if values:
             places = np.arange(len(laws)) + offset
@@ -102,12 +102,12 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     axis.set_yticks(range(len(laws)), [law.replace("_", " ") for law in laws])
     axis.invert_yaxis()
     axis.set_xlabel("relative violation")
-    axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.28), ncols=3)
+    figure.legend(frameon=False, loc="outside upper center", ncols=3)
     return figure
 
 
-def as_data_uri(figure: Figure) -> str:
-    """The figure as a PNG that a page can hold inside itself."""
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +10,7 @@ from typing import Any
 
 from physmix.reporting.figures import (
     Picture,
-    as_data_uri,
+    as_png,
     field_figure,
     loss_figure,
     violation_figure,
@@ -25,6 +26,7 @@ th, td { padding: .25rem .9rem .25rem 0; text-align: right; border-bottom: 1px s
 th:first-child, td:first-child { text-align: left; }
 td { font-variant-numeric: tabular-nums; }
 img { max-width: 100%; height: auto; display: block; }
+.number { white-space: nowrap; }
 .holds { color: #1b6ca8; } .broken { color: #c8553d; font-weight: 600; }
 code { background: #f4f4f4; padding: .1rem .3rem; }
 """
@@ -53,8 +55,18 @@ class RunReport:
     command: str
 
 
-def render(report: RunReport) -> str:
-    """The page as HTML."""
+def draw(report: RunReport) -> dict[str, bytes]:
+    """The figures of a report as PNG files: violations, fields, losses."""
+    figures = {
+        "violations": violation_figure(*_sides(report), report.tolerance),
+        "fields": field_figure(report.pictures),
+        "losses": loss_figure(report.history["steps"], report.history["losses"]),
+    }
+    return {name: as_png(figure) for name, figure in figures.items()}
+
+
+def render(report: RunReport, figures: Mapping[str, bytes]) -> str:
+    """The page as HTML, with the figures of `draw` inside."""
     metrics = report.metrics
     lawful, free = _sides(report)
     title = f"{metrics['experiment']}: law {metrics['law']}, seed {metrics['seed']}"
@@ -63,13 +75,13 @@ def render(report: RunReport) -> str:
         f"<h1>{escape(title)}</h1><p class='lead'>{escape(lead)}</p>",
         "<h2>Laws</h2>",
         _violations(report, lawful, free),
-        _image(violation_figure(lawful, free, report.tolerance), "violation of each law"),
+        _image(figures["violations"], "violation of each law"),
         "<h2>Errors on points and times not trained on</h2>",
         _errors(report),
         "<h2>Fields</h2>",
-        _image(field_figure(report.pictures), "true, predicted and error fields"),
+        _image(figures["fields"], "true, predicted and error fields"),
         "<h2>Training</h2>",
-        _image(loss_figure(report.history["steps"], report.history["losses"]), "losses by step"),
+        _image(figures["losses"], "losses by step"),
         "<h2>Made with</h2>",
         _table(["package", "version"], [[k, v] for k, v in metrics["versions"].items()]),
     ]
@@ -98,7 +110,7 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
     methods = ", ".join(dict.fromkeys(f["method"] for f in report.metrics["findings"]))
     note = (
         f"<p>Relative violation max |L y| / max (sum of |terms|), the larger of: {escape(methods)}; "
-        f"a law holds up to {report.tolerance:.0e}.</p>"
+        f"a law holds up to <span class='number'>{report.tolerance:.0e}</span>.</p>"
     )
     if report.twin is None:
         note += f"<p>To see the other side: <code>{escape(report.command)}</code></p>"
@@ -106,21 +118,20 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
 
 
 def _errors(report: RunReport) -> str:
-    metrics = report.metrics
-    columns: dict[str, Mapping[str, float]] = {"this run": metrics["errors"]}
+    runs = {"this run": report.metrics}
     if report.twin:
-        columns[f"law {report.twin['law']}"] = report.twin["errors"]
-    for key in ("errors_against_exact", "persistence_errors", "rollout_errors"):
-        if key in metrics:
-            columns[key.replace("_", " ")] = metrics[key]
-    if "rollout_steps" in metrics:
-        columns = {
-            (f"after {metrics['rollout_steps']} steps" if k == "rollout errors" else k): v
-            for k, v in columns.items()
-        }
+        runs[f"law {report.twin['law']}"] = report.twin
+    columns: dict[str, Mapping[str, float]] = {name: run["errors"] for name, run in runs.items()}
+    if "errors_against_exact" in report.metrics:
+        columns["this run, against the exact solution"] = report.metrics["errors_against_exact"]
+    if "persistence_errors" in report.metrics:
+        columns["persistence"] = report.metrics["persistence_errors"]
+    for name, run in runs.items():
+        if "rollout_errors" in run:
+            columns[f"{name}, after {run['rollout_steps']} steps"] = run["rollout_errors"]
     rows = [
-        [name.replace("_", " "), *(f"{values[name]:.2e}" for values in columns.values())]
-        for name in metrics["errors"]
+        [field.replace("_", " "), *(f"{values[field]:.2e}" for values in columns.values())]
+        for field in report.metrics["errors"]
     ]
     return _table(["relative L2", *columns], rows)
 
@@ -137,5 +148,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = Fa
     )
 
 
-def _image(figure: Any, text: str) -> str:
-    return f"<img src='{as_data_uri(figure)}' alt='{escape(text)}'>"
+def _image(figure: bytes, text: str) -> str:
+    uri = "data:image/png;base64," + base64.b64encode(figure).decode()
+    return f"<img src='{uri}' alt='{escape(text)}'>"

@@ -1,0 +1,46 @@
+"""Fixtures of all tests. The import hook comes first: it checks every shape in physmix's types."""
+
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+install_import_hook("physmix", "beartype.beartype")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)  # tests run in parallel processes
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def vortex_file():
+    return ROOT / "data" / "vortex.hdf5"
+
+
+MASS_MOMENTUM = {
+    "mass": "dt(rho) + dx(mx) + dy(my) = 0",
+    "momentum_x": "dt(mx) + dx(sxx) + dy(sxy) = 0",
+    "momentum_y": "dt(my) + dx(sxy) + dy(syy) = 0",
+}
+
+
+@pytest.fixture(scope="session")
+def mass_momentum():
+    from physmix.laws import parse_laws
+
+    return parse_laws(MASS_MOMENTUM, "txy")
