@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-install_import_hook("physmix", "beartype.beartype")
+install_import_hook("physmix", "typechecker.typechecked")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

@@ -61,7 +61,12 @@ def test_imports_go_down(root):
             continue
         for name in imports(file):
             parts = name.split(".")
-            if parts[0] == "physmix" and len(parts) > 1 and parts[1] != room and FLOOR[parts[1]] >= FLOOR[room]:
+            if (
+                parts[0] == "physmix"
+                and len(parts) > 1
+                and parts[1] != room
+                and FLOOR[parts[1]] >= FLOOR[room]
+            ):
                 wrong.append(f"{file.relative_to(root)} imports {name}")
     assert not wrong
 
@@ -99,5 +104,7 @@ def test_import_is_light():
         "import sys, physmix; "
         "print([m for m in ('lightning', 'hydra', 'matplotlib', 'cvxpy', 'h5py', 'sympy') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
     assert out.stdout.strip() == "[]"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from physmix.checking import Finding, judge_rollout
-from physmix.commands.models import Description, build_model
+from physmix.commands.description import Description
+from physmix.commands.models import build_model
 from physmix.commands.registry import call, choose
 from physmix.errors import SettingsError
 from physmix.flows import Flow, exact_solution, gas
@@ -38,6 +39,7 @@ class Evaluation:
     findings: list[Finding]
 
 
+@runtime_checkable
 class Experiment(Protocol):
     """A model being trained, and how it is evaluated afterwards."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -44,7 +45,7 @@ def guarded(command: Callable[[], int]) -> int:
     except PhysmixError as error:
         say(error)
     except HydraException as error:
-        say(f"configuration: {_hydra_problem(error)}; add --help to see what there is.")
+        say(f"configuration: {_hydra_sentence(error)}")
     except OmegaConfBaseException as error:
         say(f"configuration: {str(error).splitlines()[0]}; correct the value.")
     except KeyboardInterrupt:
@@ -54,13 +55,21 @@ def guarded(command: Callable[[], int]) -> int:
     return FAILED
 
 
-def _hydra_problem(error: HydraException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    lines = lines[: next((i for i, line in enumerate(lines) if "search path" in line), len(lines))]
-    lines = [line for line in lines if not line.startswith("To append to your config")]
-    if error.__cause__ is not None:
-        lines += str(error.__cause__).splitlines()[:1]
-    return "; ".join(line.rstrip(".:") for line in lines)
+def _hydra_sentence(error: HydraException) -> str:
+    """What Hydra found, in one sentence with what to type instead."""
+    first = str(error).splitlines()[0].rstrip(".")
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        hint = suggestion(name, error.options)
+        return f"there is no {group}={name}{hint}; choose from {listing(error.options)}."
+    if found := re.match(r"You must specify '(\w+)'", first):
+        options = [line.strip() for line in str(error).splitlines()[2:] if line.strip()]
+        return f"{found[1]} is not given; add {found[1]}=NAME, one of {listing(options)}."
+    if found := re.match(r"Could not override '([\w.@/]+)'", first):
+        known = OmegaConf.load(configurations() / "train.yaml")
+        hint = suggestion(found[1], map(str, known))
+        return f"there is no key {found[1]!r}{hint}; add --cfg job to see every key."
+    return f"{first}; add --cfg job to see every key."
 
 
 def run_configured(name: str, command: Callable[[Mapping[str, Any]], int]) -> int:

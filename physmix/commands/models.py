@@ -11,22 +11,13 @@ import torch
 from torch import nn
 
 from physmix.checking import Finding, judge_model, judge_rollout, random_states
+from physmix.commands.description import Description, check_description
 from physmix.commands.registry import ACTIVATIONS, call, choose
 from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling, parse_laws
 from physmix.mixing import PotentialModel, pointwise_network
 from physmix.surrogates import FieldStack, rollout
-from physmix.training import load_weights, read_description
-
-Description = dict[str, Any]
-"""What rebuilds a model, as JSON:
-
-    model     its settings, with their name
-    laws      {name: text} held by the weights;  judged: the same, of the laws it is judged by
-    coordinates, fields    names, in order
-    box       lowest and highest value of each coordinate
-    size, mean             of each field
-"""
+from physmix.training import load_weights, read_description, read_weights
 
 
 @dataclass(frozen=True)
@@ -133,13 +124,14 @@ def load_model(folder: Path) -> tuple[nn.Module, Description]:
         CheckpointError: if the folder does not hold one whole checkpoint.
     """
     description = read_description(folder)
+    tensors = read_weights(folder)
     try:
+        check_description(description, tensors)
         model = build_model(description)
-    except (PhysmixError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            folder / "model.json", f"does not describe a model ({error})", "copy it or train again"
-        ) from error
-    load_weights(folder, model)
+    except (PhysmixError, ValueError, RuntimeError, MemoryError) as error:
+        problem = f"does not describe a model ({error})"
+        raise CheckpointError(folder / "model.json", problem, "copy it or train again") from error
+    load_weights(folder, model, tensors)
     return model, description
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -15,7 +15,6 @@ from physmix.flows import simulate_vortex
 from physmix.jets import Sine
 
 Made = TypeVar("Made")
-_PLAIN: dict[Any, Any] = {int: int, float: (int, float), bool: bool, str: str}
 
 FLOWS: dict[str, Callable[..., Any]] = {"vortex": simulate_vortex}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sin": Sine}
@@ -71,6 +70,18 @@ def choose(table: Mapping[str, Made], name: Any, where: str) -> Made:
     return table[name]
 
 
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of a configuration is of a plain type, or a list of one; an int is a float."""
+    if typing.get_origin(hint) is Sequence:
+        (part,) = typing.get_args(hint)
+        return isinstance(value, list) and all(_fits(item, part) for item in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return hint not in (bool, str) or isinstance(value, hint)
+
+
 def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str, **given: Any) -> Made:
     """Call a function with the settings of a configuration, after checking them.
 
@@ -93,10 +104,9 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
         if name not in parameters:
             hint = suggestion(name, parameters)
             raise SettingsError(where, f"unknown key {name!r}{hint}", f"the keys are {listing(parameters)}")
-        kind = _PLAIN.get(hints.get(name, object))
-        wrong = kind is not None and not isinstance(value, kind)
-        if wrong or (isinstance(value, bool) and hints.get(name) in (int, float)):
-            expected = hints[name].__name__
+        hint = hints.get(name)
+        if not _fits(value, hint):
+            expected = hint.__name__ if isinstance(hint, type) else str(hint).rpartition(".")[2]
             raise SettingsError(where, f"{name}={value!r} is not of type {expected}", "correct it")
     missing = [
         name

@@ -132,6 +132,9 @@ def read_flow(path: str | Path) -> Flow:
             )
         if not fields[0]:
             raise _layout(path, "has no scalar field in /t0_fields")
+        counts = {len(values) for part in fields for values in part.values()}
+        if len(counts) != 1:
+            raise _layout(path, f"has fields of {listing(sorted(counts))} trajectories")
         parameters = {
             n: float(_numbers(path, file, f"scalars/{n}"))
             for n in _names(path, file, "scalars", "field_names")

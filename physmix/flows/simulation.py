@@ -6,7 +6,8 @@ import contextlib
 import importlib.metadata
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,7 +27,7 @@ def simulate_vortex(
     name: str,
     gamma: float,
     strength: float,
-    stream: tuple[float, float],
+    stream: Sequence[float],
     length: float,
     duration: float,
     snapshots: int,
@@ -59,6 +60,8 @@ def simulate_vortex(
         SettingsError: if the numbers make no simulation.
     """
     settings = {k: v for k, v in locals().items() if k != "progress"}
+    if len(stream) != 2:
+        raise SettingsError("the flow", f"stream={stream}", "give two velocities, such as [1.0, 0.5]")
     _check(snapshots=snapshots - 1, points=points - 2, refinement=refinement, duration=duration)
     vortex = IsentropicVortex(gamma, strength, (float(stream[0]), float(stream[1])), length)
     times = np.linspace(0.0, duration, snapshots)
@@ -157,7 +160,12 @@ def _run_pyro(
 
     out = np.empty((4, len(times), cells, cells))
     # The solver writes its parameters into the working directory.
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves its parameter files open
         solver = Pyro("compressible")
         solver.add_problem("isentropic_vortex", initial)
         settings = _pyro_parameters(vortex, cells, cfl) | {"driver.tmax": 1.0}
@@ -173,7 +181,7 @@ def _run_pyro(
     return out
 
 
-def _check(**positive: Mapping[str, float] | float) -> None:
+def _check(**positive: float) -> None:
     for key, value in positive.items():
-        if not value > 0:  # type: ignore[operator]
+        if not value > 0:
             raise SettingsError("the flow", f"{key} is too small", "give a larger number")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from physmix.laws.law import Law
@@ -27,9 +27,7 @@ class Scaling:
     size: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def fitting(
-        cls, box: Mapping[str, tuple[float, float]], sizes: Mapping[str, float] | None = None
-    ) -> Scaling:
+    def fitting(cls, box: Mapping[str, Sequence[float]], sizes: Mapping[str, float] | None = None) -> Scaling:
         """The scaling that brings a box near to [-1, 1] and typical sizes of fields near to 1."""
         centre = {name: (low + high) / 2 for name, (low, high) in box.items()}
         length = {name: power_of_two((high - low) / 2) for name, (low, high) in box.items()}

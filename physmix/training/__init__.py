@@ -1,6 +1,11 @@
 """Training: the loop and its checkpoints."""
 
-from physmix.training.checkpoint import load_weights, read_description, save_checkpoint
+from physmix.training.checkpoint import (
+    load_weights,
+    read_description,
+    read_weights,
+    save_checkpoint,
+)
 from physmix.training.loop import History, Stage, Task, fit
 
 __all__ = [
@@ -10,5 +15,6 @@ __all__ = [
     "fit",
     "load_weights",
     "read_description",
+    "read_weights",
     "save_checkpoint",
 ]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from physmix.errors import CheckpointError
 from physmix.files import write_whole
-from physmix.mixing import residual
+from physmix.mixing import constrained_parameters, residual
 
 FORMAT = "physmix-checkpoint"
 VERSION = 1
@@ -53,36 +53,45 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def load_weights(folder: Path, model: nn.Module) -> None:
-    """Load the weights of a checkpoint into the model its description rebuilt.
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, by name.
 
     Raises:
-        CheckpointError: if the file is cut short, has other tensors, has numbers that are not
-            finite, or breaks the laws that the description names.
+        CheckpointError: if the file is missing, cut short, or has numbers that are not finite.
     """
     path = folder / "model.safetensors"
     try:
         tensors: dict[str, Tensor] = load(path.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            path, f"cannot be read; it may be cut short ({error})", "copy it or train again"
-        ) from error
-    own = model.state_dict()
-    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    expected = {name: tuple(value.shape) for name, value in own.items()}
-    if shapes != expected:
-        names = sorted(name for name in shapes.keys() | expected if shapes.get(name) != expected.get(name))
-        raise CheckpointError(
-            path, f"does not fit its model.json: {', '.join(names)} differ", "both must come from one run"
-        )
+        problem = f"cannot be read; it may be cut short ({error})"
+        raise CheckpointError(path, problem, "copy it or train again") from error
     if not all(torch.isfinite(value).all() for value in tensors.values()):
         raise CheckpointError(path, "has weights that are NaN or infinite", "train again")
+    return tensors
+
+
+def load_weights(folder: Path, model: nn.Module, tensors: Mapping[str, Tensor] | None = None) -> None:
+    """Load the weights of a checkpoint into the model that its description rebuilt.
+
+    Args:
+        folder: of the checkpoint.
+        model: takes the weights.
+        tensors: from `read_weights`, which is called if they are omitted.
+
+    Raises:
+        CheckpointError: if the tensors are not those of the model, or break the laws it holds.
+    """
+    path = folder / "model.safetensors"
+    tensors = read_weights(folder) if tensors is None else tensors
+    kinds = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
+    expected = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
+    if kinds != expected:
+        names = sorted(n for n in kinds.keys() | expected if kinds.get(n) != expected.get(n))
+        problem = f"does not fit its model.json: {', '.join(names)} differ"
+        raise CheckpointError(path, problem, "both must come from one run")
     model.load_state_dict(tensors)
     missed = residual(model)
-    size = max((float(v.abs().max()) for v in tensors.values()), default=1.0)
-    if missed > 1e4 * torch.finfo(next(iter(tensors.values())).dtype).eps * max(size, 1.0):
-        raise CheckpointError(
-            path,
-            f"breaks the laws that its model.json names, by {missed:.1e}",
-            "its weights come from another law",
-        )
+    largest = max((float(p.detach().abs().max()) for p, _ in constrained_parameters(model)), default=0.0)
+    if missed > 1e4 * torch.finfo(torch.float64).eps * max(largest, 1.0):
+        problem = f"breaks the laws that its model.json names, by {missed:.1e}"
+        raise CheckpointError(path, problem, "its weights come from another law")

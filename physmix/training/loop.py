@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning import LightningModule, Trainer
@@ -27,6 +27,7 @@ from physmix.errors import TrainingError
 from physmix.mixing import projected
 
 
+@runtime_checkable
 class Task(Protocol):
     """What is trained: a model, and its named losses at a step."""
 

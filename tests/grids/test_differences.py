@@ -7,7 +7,11 @@ from physmix.grids import neighbour_channels, neighbour_operators
 
 def test_operators_are_the_identity_and_the_differences():
     assert neighbour_operators(2) == (
-        (0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1),
+        (0, 0, 0, 0),
+        (1, 0, 0, 0),
+        (0, 1, 0, 0),
+        (0, 0, 1, 0),
+        (0, 0, 0, 1),
     )
 
 

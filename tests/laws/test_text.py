@@ -86,8 +86,10 @@ def test_terms_written_out_are_read_back(terms):
         for coordinate, exponent in zip("txy", monomial, strict=True):
             for _ in range(exponent):
                 field = f"d{coordinate}({field})"
-        return f"({value.numerator}*{field}/{value.denominator})" if value > 0 else (
-            f"(-{-value.numerator}*{field}/{value.denominator})"
+        return (
+            f"({value.numerator}*{field}/{value.denominator})"
+            if value > 0
+            else (f"(-{-value.numerator}*{field}/{value.denominator})")
         )
 
     text = " + ".join(term(f, m, v) for (f, m), v in terms.items()) + " = 0"

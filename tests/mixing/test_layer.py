@@ -109,7 +109,9 @@ def test_a_model_trained_on_noise_is_lawful_and_its_twin_is_not(mass_momentum, s
     from physmix.checking import judge_model
 
     box = dict.fromkeys("txy", (-3.0, 3.0)) if scaling is None else BOX
-    lawful = judge_model(trained(mass_momentum, generator, scaling=scaling), mass_momentum, box, points=64, boxes=4)
+    lawful = judge_model(
+        trained(mass_momentum, generator, scaling=scaling), mass_momentum, box, points=64, boxes=4
+    )
     free = judge_model(trained((), generator, scaling=scaling), mass_momentum, box, points=64, boxes=4)
     assert len(lawful) == 6
     for held, broken in zip(lawful, free, strict=True):

@@ -211,13 +211,15 @@ def test_drift_of_float32_is_removed():
     optimizer = projected(torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9), model)
     model.hessian, model.target = model.hessian.float(), model.target.float()
     plain_loop(model, optimizer, 500)
-    assert residual(model) < 10 * torch.finfo(torch.float32).eps * SIZE**0.5 * (1 + model.weight.abs().max().item())
+    assert residual(model) < 10 * torch.finfo(torch.float32).eps * SIZE**0.5 * (
+        1 + model.weight.abs().max().item()
+    )
 
 
 def test_a_copy_keeps_its_sets():
     model = nn.Sequential(Quadratic())
     copied = copy.deepcopy(model)
     assert len(list(constrained_parameters(copied))) == 1
-    (parameter, members), = constrained_parameters(copied)
+    ((parameter, members),) = constrained_parameters(copied)
     assert parameter is copied[0].weight
     assert members.contains(parameter.detach())

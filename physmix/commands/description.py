@@ -1,0 +1,82 @@
+"""The description of a model in its checkpoint: plain JSON, and not trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+Description = dict[str, Any]
+"""What rebuilds a model, as JSON:
+
+    model     its settings, with their name
+    laws      {name: text} held by the weights;  judged: the same, of the laws it is judged by
+    coordinates, fields    names, in order
+    box       lowest and highest value of each coordinate
+    size, mean             of each field
+"""
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+
+
+def _names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _numbers(value: object) -> bool:
+    return isinstance(value, Mapping) and all(_number(v) for v in value.values())
+
+
+def _edges(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(v, list) and len(v) == 2 and all(map(_number, v)) and v[0] < v[1] for v in value.values()
+    )
+
+
+_PARTS: dict[str, Callable[[object], bool]] = {
+    "model": lambda value: isinstance(value, Mapping),
+    "laws": _texts,
+    "judged": _texts,
+    "coordinates": _names,
+    "fields": _names,
+    "box": _edges,
+    "size": _numbers,
+    "mean": _numbers,
+}
+
+
+def check_description(description: Description, tensors: Mapping[str, Tensor]) -> None:
+    """Check that a description has the parts and types of one of ours, and no more than its size.
+
+    Args:
+        description: from a file.
+        tensors: the weights that come with it.
+
+    Raises:
+        ValueError: in words, if it has not.
+    """
+    for key, fits in _PARTS.items():
+        if not fits(description.get(key)):
+            raise ValueError(f"its {key} is missing or of another type")
+    if set(description["box"]) != set(description["coordinates"]):
+        raise ValueError("its box is not that of its coordinates")
+    # Every width is a side of some tensor: so a small file cannot ask for a huge model.
+    largest = max([len(tensors), *(side for t in tensors.values() for side in t.shape)])
+    if any(size > largest for size in _integers(description["model"])):
+        raise ValueError("its model is larger than its weights")
+
+
+def _integers(value: object) -> Iterator[int]:
+    if isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _integers(part)
+    elif isinstance(value, int):
+        yield value

@@ -1,0 +1,70 @@
+"""Commands as a user runs them: in a folder of their own, with few steps."""
+
+import shutil
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from physmix.commands.interface import configurations
+
+
+@pytest.fixture
+def settings(vortex_file, tmp_path):
+    """Compose the settings of a training run."""
+
+    def make(*overrides, name="train"):
+        own = [f"runs={tmp_path / 'runs'}", f"data={vortex_file}", "progress=false"]
+        return compose_settings(*(own if name == "train" else []), *overrides, name=name)
+
+    return make
+
+
+FEW = {
+    "vortex": [
+        "training.stages.0.steps=2",
+        "training.stages.1.steps=1",
+        "training.stages.1.max_iter=2",
+        "task.collocation=64",
+        "task.fraction=0.002",
+    ],
+    "fields": ["training.stages.0.steps=2", "task.batch=1", "model.width=4"],
+}
+
+
+@pytest.fixture
+def few(settings):
+    """Settings of an experiment with few steps."""
+    return lambda experiment, *more: settings(f"experiment={experiment}", *FEW[experiment], *more)
+
+
+def compose_settings(*overrides, name="train"):
+    with initialize_config_dir(str(configurations()), version_base="1.3"):
+        return OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+
+
+@pytest.fixture(scope="session")
+def trained(vortex_file, tmp_path_factory):
+    """Finished runs with few steps, each made once: folder of (experiment, law)."""
+    from physmix.commands.train import train
+
+    runs, known = tmp_path_factory.mktemp("trained"), {}
+
+    def make(experiment, law):
+        if (experiment, law) not in known:
+            own = [f"runs={runs}", f"data={vortex_file}", "progress=false", f"law={law}"]
+            train(compose_settings(f"experiment={experiment}", *FEW[experiment], *own))
+            known[experiment, law] = runs / experiment / law / "0"
+        return known[experiment, law]
+
+    return make
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of a finished run, to break."""
+
+    def copy(experiment, law):
+        return shutil.copytree(trained(experiment, law), tmp_path / experiment / law)
+
+    return copy

@@ -1,0 +1,107 @@
+"""Every yaml in conf/ is instantiated, and group names are folder names."""
+
+import pytest
+import yaml
+
+from physmix.commands.experiments import Setting, make_experiment
+from physmix.commands.interface import configurations
+from physmix.commands.models import MODELS
+from physmix.commands.registry import FLOWS, call, choose
+from physmix.commands.train import read_stages
+from physmix.errors import SettingsError
+from physmix.flows import read_flow
+from physmix.flows.gas import CONSERVED, SPACE_TIME
+from physmix.laws import compile_laws, parse_laws
+
+FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
+GROUPS = {"experiment", "flow", "law", "model", "task", "training"}
+EXPERIMENTS = sorted(p.stem for p in FILES if p.parent.name == "experiment")
+
+
+def of(group):
+    return sorted(p.stem for p in FILES if p.parent.name == group)
+
+
+def load(group, name):
+    return yaml.safe_load((configurations() / group / f"{name}.yaml").read_text())
+
+
+def test_every_file_is_in_a_group_that_is_tested_here():
+    assert {p.parent.name for p in FILES if p.parent.name} == GROUPS
+    assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate"}
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS - {"experiment", "training"}))
+def test_names_are_those_of_the_files(group):
+    for name in of(group):
+        assert load(group, name)["name"] == name
+
+
+@pytest.mark.parametrize("name", of("law"))
+def test_laws_compile(name):
+    laws = parse_laws(load("law", name)["laws"], "txy")
+    fields = tuple(dict.fromkeys([*SPACE_TIME, *CONSERVED]))
+    integral = all(law.integral for law in laws)
+    operators = (
+        [(0, 0, 0), (0, 1, 0)]
+        if integral
+        else [(2, 0, 0), (1, 1, 0), (0, 2, 0), (1, 0, 1), (0, 1, 1), (0, 0, 2)]
+    )
+    compiled = compile_laws(laws, fields, operators)
+    assert compiled.weights.nullity > 0
+    assert len(compiled.laws) == len(laws)
+
+
+@pytest.mark.parametrize("name", of("flow"))
+def test_flows_are_simulated(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load("flow", name) | {"points": 8, "refinement": 1, "snapshots": 2, "duration": 0.1}
+    flow = call(choose(FLOWS, settings.pop("solver"), "solver"), settings, "the flow")
+    assert flow.name == name
+
+
+@pytest.mark.parametrize("name", of("training"))
+def test_trainings_make_stages(name):
+    training = load("training", name)
+    stages = read_stages(training)
+    assert [s.steps for s in stages] == [s["steps"] for s in training["stages"]]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("law", ["lawful", "none"])
+def test_every_experiment_takes_one_step(experiment, law, few):
+    settings = few(experiment, *(["law=none"] if law == "none" else []))
+    setting = Setting(
+        flow=read_flow(settings["data"]),
+        laws=settings["law"]["laws"],
+        judged=settings["judged"]["laws"],
+        model=settings["model"],
+        seed=0,
+    )
+    task = make_experiment(settings["task"], setting).task
+    losses = task.losses(0)
+    assert set(losses) == set(task.weights)
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in task.model.parameters())
+
+
+def test_models_and_tasks_are_all_used():
+    used = {load("model", name)["name"] for name in of("model")}
+    assert used == set(MODELS)
+
+
+def test_settings_are_checked():
+    def make(*, size: int, rate: float = 1.0, name: str = "a") -> tuple:
+        return size, rate, name
+
+    assert call(make, {"size": 3, "rate": 2}, "here") == (3, 2, "a")
+    for settings, message in [
+        ({"size": 3, "rat": 1.0}, r"unknown key 'rat' \(did you mean rate\?\)"),
+        ({}, "without size"),
+        ({"size": "3"}, "size='3' is not of type int"),
+        ({"size": True}, "size=True is not of type int"),
+    ]:
+        with pytest.raises(SettingsError, match=message):
+            call(make, settings, "here")
+    with pytest.raises(SettingsError, match="no 'addam' .did you mean adam"):
+        choose({"adam": 1, "sgd": 2}, "addam", "here")

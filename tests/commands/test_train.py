@@ -1,0 +1,166 @@
+"""The training command: what a run leaves, resuming, sweeping, and refusals."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from physmix.commands.train import train
+from physmix.errors import (
+    ContradictionError,
+    FlowFileError,
+    NoFreedomError,
+    RunExistsError,
+    SettingsError,
+    UnknownFieldError,
+)
+
+
+def metrics(tmp_path, *parts):
+    return json.loads(tmp_path.joinpath("runs", *parts, "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(("experiment", "law"), [("vortex", "mass_momentum"), ("fields", "totals")])
+def test_a_run_leaves_what_it_promises_and_its_twin_violates(experiment, law, few, tmp_path, capsys):
+    assert train(few(experiment, "law=none")) == 0
+    assert train(few(experiment)) == 0
+    folder = tmp_path / "runs" / experiment / law / "0"
+    assert {p.name for p in folder.iterdir()} == {
+        "checkpoint",
+        "config.yaml",
+        "figures",
+        "metrics.json",
+        "report.html",
+        "training",
+    }
+    lawful, free = metrics(tmp_path, experiment, law, "0"), metrics(tmp_path, experiment, "none", "0")
+    assert set(lawful["errors"]) == {"density", "velocity_x", "velocity_y", "pressure"}
+    assert lawful["violations"].keys() == free["violations"].keys()
+    for name, violation in lawful["violations"].items():
+        assert violation < 1e-12
+        assert free["violations"][name] > 1e3 * max(violation, 1e-16)
+    assert lawful["steps"] == sum(s["steps"] for s in few(experiment)["training"]["stages"])
+    assert {"seconds", "seed", "versions"} <= lawful.keys()
+    page = (folder / "report.html").read_text()
+    assert f"{free['violations']['mass']:.1e}" in page  # constrained beside free
+    assert "holds" in capsys.readouterr().out
+    assert yaml.safe_load((folder / "config.yaml").read_text())["name"] == experiment
+
+
+def test_a_run_that_exists_is_refused_and_left_as_it_is(few, tmp_path, capsys):
+    train(few("fields"))
+    before = {p: p.read_bytes() for p in (tmp_path / "runs").rglob("*") if p.is_file()}
+    with pytest.raises(RunExistsError, match="resume=true"):
+        train(few("fields"))
+    capsys.readouterr()
+    assert train(few("fields", "resume=true")) == 0  # prints the result again
+    assert "relative L2 error" in capsys.readouterr().out
+    assert {p: p.read_bytes() for p in (tmp_path / "runs").rglob("*") if p.is_file()} == before
+
+
+def test_resuming_with_other_settings_is_refused(few, tmp_path):
+    train(few("fields"))
+    with pytest.raises(SettingsError, match="other settings of model"):
+        train(few("fields", "resume=true", "model.depth=1"))
+
+
+REFUSED = {
+    "unknown field": (["+law.laws.extra='dt(foo) = 0'"], UnknownFieldError, "'foo'.*rho, mx"),
+    "contradiction": (["+law.laws.one='rho = 1'", "+law.laws.two='rho = 2'"], ContradictionError, "one, two"),
+    "no freedom": (
+        [f"+law.laws.{n}='dt({n}) = 0'" for n in ("rho", "sxx", "sxy", "syy", "mx", "my")]
+        + [f"+law.laws.x{n}='dx({n}) = 0'" for n in ("rho", "sxx", "sxy", "syy", "mx", "my")],
+        NoFreedomError,
+        "no freedom",
+    ),
+    "unknown model": (["model.name=potential"], SettingsError, "did you mean potentials"),
+    "unknown key": (["+model.widht=3"], SettingsError, "unknown key 'widht'"),
+    "wrong type": (["model.potentials=many"], SettingsError, "not of type int"),
+    "unknown optimiser": (["training.stages.0.optimizer=adamw"], SettingsError, "did you mean adam"),
+    "no steps": (["training.stages.0.steps=0"], SettingsError, "steps=0"),
+    "no data": (["data=none.hdf5"], FlowFileError, "does not exist"),
+    "bad name": (["name=../up"], SettingsError, "no name of a folder"),
+    "bad seed": (["seed=-1"], SettingsError, "seed=-1"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_refused_before_a_folder_is_made(name, few, tmp_path):
+    overrides, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        train(few("vortex", *overrides))
+    assert not (tmp_path / "runs").exists()
+
+
+def command(tmp_path, *overrides, root, runs="runs"):
+    data = root / "data" / "vortex.hdf5"
+    script = [sys.executable, str(root / "scripts" / "train.py")]
+    return [*script, f"data={data}", f"runs={tmp_path / runs}", "progress=false", "threads=1", *overrides]
+
+
+def test_the_command_ends_with_one_sentence(root, tmp_path):
+    for overrides, sentence in [
+        (["experiment=vortex", "sed=1"], "no key 'sed' (did you mean seed?)"),
+        (["experiment=vortx"], "(did you mean vortex?); choose from fields, vortex"),
+        ([], "add experiment=NAME, one of fields, vortex"),
+        (["experiment=vortex", "data=nowhere.hdf5"], "nowhere.hdf5"),
+    ]:
+        result = subprocess.run(
+            command(tmp_path, *overrides, root=root), capture_output=True, text=True, cwd=tmp_path
+        )
+        assert result.returncode == 2
+        assert not result.stdout
+        lines = result.stderr.strip().splitlines()
+        assert len(lines) == 1, result.stderr
+        assert lines[0].startswith("physmix: ")
+        assert sentence in lines[0]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_last_bit(root, tmp_path):
+    """SIGKILL in each stage, then the same command with resume=true."""
+    overrides = [
+        "experiment=vortex",
+        "training.stages.0.steps=60",
+        "training.stages.1.steps=8",
+        "training.steps_per_epoch=4",
+    ]
+    subprocess.run(command(tmp_path, *overrides, root=root, runs="whole"), check=True, capture_output=True)
+    whole = json.loads((tmp_path / "whole/vortex/mass_momentum/0/metrics.json").read_text())
+    for stage in ("0-adam", "1-lbfgs"):
+        arguments = command(tmp_path, *overrides, root=root, runs=stage)
+        folder = tmp_path / stage / "vortex" / "mass_momentum" / "0"
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (folder / "training" / f"{stage}.ckpt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (folder / "metrics.json").exists()
+        subprocess.run([*arguments, "resume=true"], check=True, capture_output=True)
+        resumed = json.loads((folder / "metrics.json").read_text())
+        assert resumed["errors"] == whole["errors"]
+        assert resumed["violations"] == whole["violations"]
+
+
+@pytest.mark.slow
+def test_a_sweep_makes_a_run_for_each_seed(root, tmp_path):
+    overrides = [
+        "-m",
+        "experiment=vortex",
+        "seed=1,2",
+        "training.stages.0.steps=2",
+        "training.stages.1.steps=1",
+    ]
+    subprocess.run(command(tmp_path, *overrides, root=root), check=True, capture_output=True, cwd=tmp_path)
+    one, two = (metrics(tmp_path, "vortex", "mass_momentum", seed) for seed in "12")
+    assert (one["seed"], two["seed"]) == (1, 2)
+    assert one["errors"] != two["errors"]
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
