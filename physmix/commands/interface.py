@@ -81,7 +81,8 @@ def run_configured(name: str, command: Callable[[Mapping[str, Any]], int]) -> in
 
     def task(config: DictConfig) -> None:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        codes.append(command(settings))  # type: ignore[arg-type]
+        # Guarded here as well: Hydra would add lines of its own to a failure.
+        codes.append(guarded(lambda: command(settings)))  # type: ignore[arg-type]
 
     def face() -> int:
         # Failures reach `guarded` as exceptions, not as a print-out of Hydra's own.

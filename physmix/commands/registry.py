@@ -104,9 +104,9 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
         if name not in parameters:
             hint = suggestion(name, parameters)
             raise SettingsError(where, f"unknown key {name!r}{hint}", f"the keys are {listing(parameters)}")
-        hint = hints.get(name)
-        if not _fits(value, hint):
-            expected = hint.__name__ if isinstance(hint, type) else str(hint).rpartition(".")[2]
+        wanted = hints.get(name)
+        if not _fits(value, wanted):
+            expected = wanted.__name__ if isinstance(wanted, type) else str(wanted).rpartition(".")[2]
             raise SettingsError(where, f"{name}={value!r} is not of type {expected}", "correct it")
     missing = [
         name

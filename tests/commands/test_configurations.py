@@ -103,5 +103,5 @@ def test_settings_are_checked():
     ]:
         with pytest.raises(SettingsError, match=message):
             call(make, settings, "here")
-    with pytest.raises(SettingsError, match="no 'addam' .did you mean adam"):
+    with pytest.raises(SettingsError, match=r"no 'addam' .did you mean adam"):
         choose({"adam": 1, "sgd": 2}, "addam", "here")

@@ -110,7 +110,11 @@ def test_the_command_ends_with_one_sentence(root, tmp_path):
         (["experiment=vortex", "data=nowhere.hdf5"], "nowhere.hdf5"),
     ]:
         result = subprocess.run(
-            command(tmp_path, *overrides, root=root), capture_output=True, text=True, cwd=tmp_path
+            command(tmp_path, *overrides, root=root),
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
         )
         assert result.returncode == 2
         assert not result.stdout

@@ -125,7 +125,7 @@ BROKEN = {
     "huge": (huge, "bytes"),
     "integers": (integers, "expected floating point"),
     "transposed": (transposed, "expected"),
-    "time backwards": (lambda f: put("dimensions/time", 9.0)(f), "does not increase"),
+    "time backwards": (put("dimensions/time", 9.0), "does not increase"),
 }
 
 
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_the_old_file(flow, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("physmix.flows.hdf5._write", full)
-    with pytest.raises(FlowFileError, match="No space left.*free space"):
+    with pytest.raises(FlowFileError, match=r"No space left.*free space"):
         write_flow(flow, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["flow.hdf5"]

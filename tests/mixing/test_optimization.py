@@ -185,7 +185,7 @@ def test_mapping_the_old_gradient_ends_at_the_wrong_point_with_a_closure():
 def test_the_closure_loss_is_returned():
     model = Quadratic()
     optimizer = projected(torch.optim.SGD(model.parameters(), lr=0.0), model)
-    assert optimizer.step(lambda: model()).item() == pytest.approx(model().item())
+    assert optimizer.step(model.forward).item() == pytest.approx(model().item())
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD])

@@ -12,10 +12,9 @@ from physmix.training import Stage, fit
 class QuadraticTask:
     """A quadratic with a little noise that depends on the step, to catch a step counted wrongly."""
 
-    weights = {"quadratic": 1.0, "noise": 1e-6}
-
     def __init__(self, stop_at=None):
         self.model, self.calls, self.stop_at = Quadratic(), 0, stop_at
+        self.weights = {"quadratic": 1.0, "noise": 1e-6}
 
     def losses(self, step):
         self.calls += 1
@@ -101,7 +100,7 @@ def test_a_state_cut_short_is_refused(tmp_path):
     run(tmp_path)
     file = tmp_path / "1-lbfgs.ckpt"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match="does not fit|cannot be read"):
+    with pytest.raises(TrainingError, match=r"does not fit|cannot be read"):
         run(tmp_path)
 
 
@@ -114,6 +113,6 @@ def test_a_state_with_code_in_it_is_not_run(tmp_path):
             return (open, (str(tmp_path / "owned"), "w"))
 
     torch.save({"state_dict": {}, "evil": Evil()}, tmp_path / "1-lbfgs.ckpt")
-    with pytest.raises(Exception, match="weights_only|Weights only|does not fit"):
+    with pytest.raises(Exception, match=r"weights_only|Weights only|does not fit"):
         run(tmp_path)
     assert not (tmp_path / "owned").exists()
