@@ -9,7 +9,7 @@ Evaluating Derivatives, 2008, section 13.2).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import torch
@@ -24,29 +24,53 @@ Tower = Callable[[Tensor, int], list[Tensor]]
 """(x, n) -> [f(x), f'(x), ..., f^(n)(x)]"""
 
 
+Plan = tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+"""For each coefficient of a product, the pairs of coefficients that it sums over."""
+
+
 @lru_cache(maxsize=64)
-def _power_pairs(space: JetSpace, power: int) -> tuple[tuple[int, int, int], ...]:
-    """The pairs of h^(power-1) times h, from the degrees that are not zero."""
-    return tuple(
-        (i, j, k) for i, j, k in space.products if space.degree(j) >= 1 and space.degree(i) >= power - 1
+def product_plan(space: JetSpace, power: int = 1) -> Plan:
+    """The product of a jet with degrees from `power` - 1 up, and one with degrees from 1 up.
+
+    For power 1 it is the whole Cauchy product.
+    """
+    low = (power - 1, 1) if power > 1 else (0, 0)
+    return _group(
+        (k, i, j) for i, j, k in space.products if space.degree(i) >= low[0] and space.degree(j) >= low[1]
     )
 
 
-def cauchy(left: Tensor, right: Tensor, pairs: Sequence[tuple[int, int, int]], size: int) -> Tensor:
-    """The coefficients sum over (i, j, k) of left_i right_j at k."""
-    out = left.new_zeros(size, *left.shape[1:])
-    for i, j, k in pairs:
-        out[k].addcmul_(left[i], right[j])
+@lru_cache(maxsize=64)
+def transposed_plan(space: JetSpace) -> Plan:
+    """The transpose of the product with a fixed right factor."""
+    return _group((i, k, j) for i, j, k in space.products)
+
+
+def _group(triples: Iterable[tuple[int, int, int]]) -> Plan:
+    plan: dict[int, list[tuple[int, int]]] = {}
+    for out, left, right in triples:
+        plan.setdefault(out, []).append((left, right))
+    return tuple((out, tuple(pairs)) for out, pairs in sorted(plan.items()))
+
+
+def cauchy(left: Tensor, right: Tensor, plan: Plan) -> Tensor:
+    """The coefficients sum over pairs (i, j) of left_i right_j; those without a pair are not set."""
+    if torch.is_grad_enabled() and (left.requires_grad or right.requires_grad):
+        return torch.stack([torch.stack([left[i] * right[j] for i, j in pairs]).sum(0) for _, pairs in plan])
+    out = torch.empty_like(left)
+    for k, ((i, j), *rest) in plan:
+        torch.mul(left[i], right[j], out=out[k])
+        for i, j in rest:  # noqa: PLW2901
+            out[k].addcmul_(left[i], right[j])
     return out
 
 
 def _taylor(x: Tensor, derivatives: Sequence[Tensor], space: JetSpace) -> Tensor:
     out = x * derivatives[1] if space.order else torch.empty_like(x)
     out[0] = derivatives[0]
-    power = x
+    power = x  # its zeroth coefficient enters no pair
     for k in range(2, space.order + 1):
-        # The zeroth coefficient of x never enters: every pair has degree 1 at least on both sides.
-        power = cauchy(power, x, _power_pairs(space, k), len(space.indices))
+        power = cauchy(power, x, product_plan(space, k))
         first = math.comb(space.coordinates + k - 1, k - 1)
         out[first:].addcmul_(power[first:], derivatives[k], value=1 / math.factorial(k))
     return out
@@ -64,15 +88,11 @@ class _Compose(torch.autograd.Function):
     def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None, None]:
         tower, space, shift = ctx.call  # type: ignore[attr-defined]
         x, *derivatives = ctx.saved_tensors  # type: ignore[attr-defined]
-        pairs = tuple((k, j, i) for i, j, k in space.products)
         if torch.is_grad_enabled():  # a derivative of this gradient is wanted
             slope = compose(x, tower, space, shift + 1)
-            terms: list[list[Tensor]] = [[] for _ in space.indices]
-            for k, j, i in pairs:
-                terms[i].append(grad[k] * slope[j])
-            return torch.stack([torch.stack(t).sum(0) for t in terms]), None, None, None
-        slope = _taylor(x, derivatives[1:], space)
-        return cauchy(grad, slope, pairs, len(space.indices)), None, None, None
+        else:
+            slope = _taylor(x, derivatives[1:], space)
+        return cauchy(grad, slope, transposed_plan(space)), None, None, None
 
 
 def compose(x: Coefficients, tower: Tower, space: JetSpace, shift: int = 0) -> Coefficients:

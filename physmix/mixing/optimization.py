@@ -80,7 +80,7 @@ def refuse_weight_decay(optimizer: torch.optim.Optimizer, constrained: list[nn.P
 def projected(optimizer: AnyOptimizer, module: nn.Module) -> AnyOptimizer:
     """Keep the constrained weights of a module lawful under this optimiser; returns the optimiser.
 
-    >>> optimizer = projected(torch.optim.Adam(model.parameters(), lr=1e-3), model)  # doctest: +SKIP
+        optimizer = projected(torch.optim.Adam(model.parameters(), lr=1e-3), model)
 
     Works in a plain loop, with a closure, and under Lightning. Clip gradients by norm, never
     element by element: the latter moves the constrained optimum.

@@ -106,10 +106,10 @@ def test_a_rule_can_be_registered(generator):
 
     @rule(Square)
     def square(module, jet):
-        from physmix.jets.compose import cauchy
+        from physmix.jets.compose import cauchy, product_plan
 
         c = jet.coefficients
-        return type(jet)(jet.space, cauchy(c, c, jet.space.products, len(c)))
+        return type(jet)(jet.space, cauchy(c, c, product_plan(jet.space)))
 
     net = nn.Sequential(nn.Linear(2, 3), Square()).double()
     points = torch.randn(4, 2, generator=generator, dtype=torch.float64)

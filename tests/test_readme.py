@@ -1,0 +1,39 @@
+"""What the README says is so."""
+
+import doctest
+import re
+import shlex
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from physmix.commands.interface import configurations
+
+COMMAND = re.compile(r"^scripts/(train|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)
+
+
+def test_the_examples_run(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testfile(str(root / "README.md"), module_relative=False)
+    assert result.attempted > 10
+    assert result.failed == 0
+
+
+def test_the_commands_are_configurations(root):
+    commands = COMMAND.findall((root / "README.md").read_text())
+    assert len(commands) > 5
+    for name, line in commands:
+        overrides = [word for word in shlex.split(line) if word != "-m" and "," not in word]
+        with initialize_config_dir(str(configurations()), version_base="1.3"):
+            compose(name, overrides)
+
+
+@pytest.mark.parametrize("target", ["train", "test"])
+def test_the_two_commands_are_in_the_makefile(root, target):
+    assert f"make {target}" in (root / "README.md").read_text()
+    assert re.search(rf"^{target}: ", (root / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_linked_file_exists(root):
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", (root / "README.md").read_text()):
+        assert (root / link).exists(), link
