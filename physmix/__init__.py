@@ -2,7 +2,7 @@
 
 from physmix.constraints import LinearSet
 from physmix.errors import PhysmixError
-from physmix.jets import Sine, monomials
+from physmix.jets import Sine
 from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, parse_law, parse_laws
 from physmix.mixing import (
     MixingBlock,
@@ -12,6 +12,7 @@ from physmix.mixing import (
     pointwise_network,
     projected,
 )
+from physmix.operators import Operators
 
 __version__ = "0.1.0"
 
@@ -21,13 +22,13 @@ __all__ = [
     "MixingBlock",
     "MixingConstraint",
     "MixingLayer",
+    "Operators",
     "PhysmixError",
     "PotentialModel",
     "Scaling",
     "Sine",
     "compile_laws",
     "constrained_parameters",
-    "monomials",
     "parse_law",
     "parse_laws",
     "pointwise_network",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FLOORS = [
-    {"errors", "files"},
+    {"errors", "files", "operators"},
     {"constraints", "jets", "flows"},
     {"laws", "grids"},
     {"mixing"},

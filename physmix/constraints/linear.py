@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from physmix.errors import ContradictionError, ShapeError
+from physmix.errors import ContradictionError, SettingsError, ShapeError
 
 
 class LinearSet:
@@ -24,6 +24,7 @@ class LinearSet:
 
     Raises:
         ShapeError: if the shapes do not fit.
+        SettingsError: if A has no columns, or a number is not finite.
         ContradictionError: if no vector is a member; it names a minimal conflicting subset.
     """
 
@@ -40,7 +41,10 @@ class LinearSet:
         right_side = matrix.new_zeros(rows) if right_side is None else right_side
         if right_side.shape != (rows,):
             raise ShapeError("the right side b of a linear set", right_side.shape, f"({rows},)")
-        matrix, right_side = matrix.double(), right_side.double()
+        matrix, right_side = matrix.detach().double(), right_side.detach().double()
+        if self.size == 0 or not (matrix.isfinite().all() and right_side.isfinite().all()):
+            problem = "no columns" if self.size == 0 else "numbers that are not finite"
+            raise SettingsError("a linear set", f"A or b has {problem}", "correct the constraint")
         # Unit rows make the decisions on rank and feasibility independent of the units of a law.
         norms = matrix.norm(dim=1)
         scale = torch.where(norms > 0, norms, torch.ones_like(norms))
@@ -64,15 +68,15 @@ class LinearSet:
 
     def basis(self, like: Tensor | None = None) -> Float[Tensor, "n nullity"]:
         """Orthonormal columns N that span the differences of members."""
-        return self._basis if like is None else self._basis.to(like)
+        return self._basis.clone() if like is None else self._basis.to(like, copy=True)
 
     def origin(self, like: Tensor | None = None) -> Float[Tensor, " n"]:
         """The member of smallest norm."""
-        return self._origin if like is None else self._origin.to(like)
+        return self._origin.clone() if like is None else self._origin.to(like, copy=True)
 
     def project(self, weight: Float[Tensor, "*lead n"]) -> Float[Tensor, "*lead n"]:
         """The member nearest to each vector: w0 + N N^T w."""
-        return self.origin(weight) + weight @ self._projector.to(weight)
+        return self._origin.to(weight) + weight @ self._projector.to(weight)
 
     def map_gradient(
         self, weight: Float[Tensor, "*lead n"], gradient: Float[Tensor, "*lead n"]
@@ -87,7 +91,7 @@ class LinearSet:
 
     def contains(self, weight: Float[Tensor, "*lead n"]) -> bool:
         """Whether every vector is a member to the round-off of its dtype."""
-        size = torch.linalg.vector_norm(weight, dim=-1, keepdim=True) + self.origin(weight).norm()
+        size = torch.linalg.vector_norm(weight, dim=-1, keepdim=True) + self._origin.norm()
         bound = 10 * torch.finfo(weight.dtype).eps * self.size**0.5 * (1 + size)
         return bool((self.residual(weight).abs() <= bound).all())
 

@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Monomial = tuple[int, ...]
+from physmix.operators import Operators, monomials
 
 
-def neighbour_operators(dimensions: int) -> tuple[Monomial, ...]:
-    """The identity, then forward and backward difference along each dimension, as monomials."""
-    generators = 2 * dimensions
-    unit = [tuple(int(i == j) for j in range(generators)) for i in range(generators)]
-    return ((0,) * generators, *unit)
+def neighbour_operators(dimensions: int) -> Operators:
+    """The identity, then forward and backward difference along each dimension."""
+    generators = tuple(f"{side} {i}" for i in range(dimensions) for side in ("forward", "backward"))
+    identity = (0,) * len(generators)
+    return Operators(generators, (identity, *monomials(len(generators), 1)), telescoping=True)
 
 
 def neighbour_channels(

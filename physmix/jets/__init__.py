@@ -2,6 +2,6 @@
 
 from physmix.jets import towers
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
-from physmix.jets.space import JetSpace, Monomial, monomials
+from physmix.jets.space import JetSpace
 
-__all__ = ["Jet", "JetSpace", "Monomial", "Sine", "activation", "monomials", "push", "rule", "seed", "towers"]
+__all__ = ["Jet", "JetSpace", "Sine", "activation", "push", "rule", "seed", "towers"]

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from physmix.errors import NoJetRuleError, ShapeError
 from physmix.jets import towers
 from physmix.jets.compose import Coefficients, Tower, compose
-from physmix.jets.space import JetSpace, Monomial
+from physmix.jets.space import JetSpace
+from physmix.operators import Monomial
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,15 @@ def push(module: nn.Module, jet: Jet) -> Jet:
     """The jet of module(f) from the jet of f.
 
     Raises:
-        NoJetRuleError: if the module, or a part of it, has no rule.
+        NoJetRuleError: if the module, or a part of it, has no rule, or has forward hooks.
     """
-    for kind in type(module).__mro__:
-        if kind in _RULES:
-            return _RULES[kind](module, jet)
-    raise NoJetRuleError(type(module).__name__, sorted(kind.__name__ for kind in _RULES))
+    kind = type(module)
+    if is_parametrized(module):  # torch makes a subclass that changes the weights alone
+        kind = kind.__mro__[1]
+    # A subclass or a hook may do something else than the rule says.
+    if kind not in _RULES or module._forward_hooks or module._forward_pre_hooks:  # noqa: SLF001
+        raise NoJetRuleError(type(module).__name__, sorted(kind.__name__ for kind in _RULES))
+    return _RULES[kind](module, jet)
 
 
 @rule(nn.Sequential)

@@ -7,19 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-Monomial = tuple[int, ...]
-"""Exponents, one per coordinate: (1, 0, 2) in (t, x, y) is d/dt d2/dy2."""
-
-
-def monomials(coordinates: int, degree: int) -> tuple[Monomial, ...]:
-    """All monomials of exactly this total degree, (degree, 0, ...) first."""
-    if coordinates == 0:
-        return ((),) if degree == 0 else ()
-    return tuple(
-        (first, *rest)
-        for first in range(degree, -1, -1)
-        for rest in monomials(coordinates - 1, degree - first)
-    )
+from physmix.operators import Monomial, monomials, plus
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class JetSpace:
         return tuple(
             (i, j, self.position[total])
             for (i, a), (j, b) in itertools.product(enumerate(self.indices), repeat=2)
-            if (total := tuple(p + q for p, q in zip(a, b, strict=True))) in self.position
+            if (total := plus(a, b)) in self.position
         )
 
     def degree(self, place: int) -> int:

@@ -19,8 +19,9 @@ from fractions import Fraction
 import torch
 
 from physmix.constraints import LinearSet, null_space
-from physmix.errors import NoFreedomError, UnsupportedLawError
-from physmix.laws.law import Law, Monomial
+from physmix.errors import NoFreedomError, SettingsError, UnsupportedLawError, listing
+from physmix.laws.law import Law
+from physmix.operators import Monomial, Operators, plus
 
 
 @dataclass(frozen=True)
@@ -36,54 +37,74 @@ class MixingConstraint:
     """
 
     fields: tuple[str, ...]
-    operators: tuple[Monomial, ...]
+    operators: Operators
     laws: tuple[Law, ...]
     weights: LinearSet
     bias: LinearSet
 
 
-def compile_laws(
-    laws: Iterable[Law], fields: Sequence[str], operators: Sequence[Monomial]
-) -> MixingConstraint:
+def compile_laws(laws: Iterable[Law], fields: Sequence[str], operators: Operators) -> MixingConstraint:
     """Compile laws to the constraint on the weights of a mixing layer.
 
     Args:
         laws: the laws to hold together; none leaves the weights free.
         fields: the output channels, in order.
-        operators: the monomials applied to each potential, in order.
+        operators: what is applied to each potential.
 
     Raises:
         UnknownFieldError: if a law names a field that is not among the outputs.
-        UnsupportedLawError: if a law with derivatives has a source.
+        UnsupportedLawError: if the operators cannot hold a law: one of other coordinates, one with
+            derivatives and a source, or one about a total where operators do not telescope.
+        SettingsError: if two fields have one name.
         ContradictionError: if the laws contradict each other.
         NoFreedomError: if only zero weights are lawful.
     """
-    laws, fields, operators = tuple(laws), tuple(fields), tuple(operators)
+    laws, fields = tuple(laws), tuple(fields)
+    if len(set(fields)) != len(fields):
+        raise SettingsError("the fields", f"{listing(fields)} has a name twice", "rename one")
     for law in laws:
         law.check_fields(fields)
-        if law.source and law.order:
-            raise UnsupportedLawError(
-                law.name,
-                "its constant source needs a known particular field",
-                "subtract such a field from the data and write the law with = 0",
-            )
+        _check_kind(law, operators)
     weights = _weight_set(laws, fields, operators)
     bias = _bias_set(laws, fields)
     if weights.nullity == 0:
-        raise NoFreedomError((law.name for law in laws), max(map(sum, operators), default=0))
+        raise NoFreedomError((law.name for law in laws), operators.order)
     return MixingConstraint(fields, operators, laws, weights, bias)
 
 
-def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Sequence[Monomial]) -> LinearSet:
-    column = {(f, a): i for i, (f, a) in enumerate((f, a) for f in fields for a in operators)}
-    rows: dict[tuple[str, Monomial], dict[int, Fraction]] = {}
-    for law in laws:
+def _check_kind(law: Law, operators: Operators) -> None:
+    """Refuse a law that weights over these operators cannot hold."""
+    if law.integral and not operators.telescoping:
+        raise UnsupportedLawError(
+            law.name,
+            "it is about a total, and the operators do not sum to zero over the domain",
+            "write it as dt(density) + dx(flux) = 0, or use differences on a periodic grid",
+        )
+    if law.order and law.coordinates != operators.generators:
+        raise UnsupportedLawError(
+            law.name,
+            f"it has derivatives in {listing(law.coordinates)}, and the operators are those of "
+            f"{listing(operators.generators)}",
+            "parse it with the coordinates of the model, in their order",
+        )
+    if law.order and law.source:
+        raise UnsupportedLawError(
+            law.name,
+            "its constant source needs a known particular field",
+            "subtract such a field from the data and write the law with = 0",
+        )
+
+
+def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Operators) -> LinearSet:
+    column = {key: i for i, key in enumerate((f, a) for f in fields for a in operators.monomials)}
+    rows: dict[tuple[int, Monomial], dict[int, Fraction]] = {}
+    for number, law in enumerate(laws):
         for (field, b), value in law.terms.items():
-            for a in operators:
-                c = _add(a, b, law.name)
+            for a in operators.monomials:
+                c = plus(a, b) if any(b) else a  # a pointwise term may live anywhere
                 if law.integral and any(c):
                     continue  # a difference: its sum over the domain vanishes
-                row = rows.setdefault((law.name, c), {})
+                row = rows.setdefault((number, c), {})
                 place = column[field, a]
                 row[place] = row.get(place, Fraction(0)) + value
     matrix = torch.zeros(len(rows), len(column), dtype=torch.float64)
@@ -91,10 +112,11 @@ def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Sequence[
         for j, value in row.items():
             matrix[i, j] = float(value)
     basis = null_space(list(rows.values()), len(column))
-    return LinearSet(matrix, names=[name for name, _ in rows], basis=basis)
+    return LinearSet(matrix, names=[laws[number].name for number, _ in rows], basis=basis)
 
 
 def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:
+    # Derivatives of a constant vanish, so differential laws leave the bias free.
     pointwise = [law for law in laws if not all(any(m) for _, m in law.terms)]
     matrix = torch.zeros(len(pointwise), len(fields), dtype=torch.float64)
     source = torch.tensor([float(law.source) for law in pointwise], dtype=torch.float64)
@@ -103,15 +125,3 @@ def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:
             if not any(monomial):
                 matrix[i, fields.index(field)] = float(value)
     return LinearSet(matrix, source, names=[law.name for law in pointwise])
-
-
-def _add(a: Monomial, b: Monomial, law: str) -> Monomial:
-    if not any(b):  # a pointwise term: the operators may live anywhere, on a grid as well
-        return a
-    if len(a) != len(b):
-        raise UnsupportedLawError(
-            law,
-            f"it speaks of {len(b)} coordinates and the operators of {len(a)}",
-            "compile it over operators of its own coordinates",
-        )
-    return tuple(p + q for p, q in zip(a, b, strict=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from physmix.errors import UnknownFieldError
+from physmix.operators import Monomial
 
-Monomial = tuple[int, ...]
 Terms = Mapping[tuple[str, Monomial], Fraction]
 
 
@@ -16,7 +16,8 @@ Terms = Mapping[tuple[str, Monomial], Fraction]
 class Law:
     """sum over (field i, monomial b) of coefficient l_(i,b) D_b y_i = source.
 
-    An integral law states this for the sum over the domain only, where every difference vanishes.
+    An integral law states this for the sum over the domain only, where every difference vanishes,
+    and with a source that is whatever it was at the start.
 
     Attributes:
         name: the word used for the law in messages and in metrics.
@@ -61,26 +62,13 @@ class Law:
         }
         return replace(self, terms=terms)
 
-    def check_fields(self, known: tuple[str, ...]) -> None:
+    def homogeneous(self) -> Law:
+        """The law of the differences of two lawful fields: without its source."""
+        return replace(self, source=Fraction(0))
+
+    def check_fields(self, known: Iterable[str]) -> None:
         """Raise UnknownFieldError unless every field of the law is known."""
+        known = tuple(known)
         for field in self.fields:
             if field not in known:
                 raise UnknownFieldError(self.name, field, known)
-
-    def conserved(self, coordinate: str) -> dict[str, Fraction] | None:
-        """The density whose total a law in flux form keeps in time, or None.
-
-        An integral law keeps its own terms. A differential law keeps the fields under one
-        derivative in `coordinate` when all its other terms are derivatives in space, whose sum
-        over a periodic domain vanishes.
-        """
-        if self.integral:
-            return {field: value for (field, _), value in self.terms.items()}
-        if coordinate not in self.coordinates or self.source:
-            return None
-        place = self.coordinates.index(coordinate)
-        once = tuple(int(i == place) for i in range(len(self.coordinates)))
-        density = {f: value for (f, monomial), value in self.terms.items() if monomial == once}
-        rest = [m for _, m in self.terms if m != once]
-        flux_form = all(m[place] == 0 and sum(m) > 0 for m in rest)
-        return density if density and flux_form else None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from physmix.errors import SettingsError
 from physmix.laws.law import Law
 
 
@@ -20,11 +21,19 @@ class Scaling:
 
     Names that are not given keep their units. What follows a lawful layer must be lawful: so the
     sizes go into the law before it is compiled, and only then multiply the output.
+
+    Raises:
+        SettingsError: for a length or size that is not a positive number.
     """
 
     centre: Mapping[str, float] = field(default_factory=dict)
     length: Mapping[str, float] = field(default_factory=dict)
     size: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in [*self.length.items(), *self.size.items()]:
+            if not (math.isfinite(value) and value > 0):
+                raise SettingsError("the scaling", f"{name}={value}", "give a positive number")
 
     @classmethod
     def fitting(cls, box: Mapping[str, Sequence[float]], sizes: Mapping[str, float] | None = None) -> Scaling:

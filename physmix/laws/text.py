@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from physmix.errors import LawSyntaxError
-from physmix.laws.law import Law, Monomial
+from physmix.laws.law import Law
+from physmix.operators import Monomial
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d*)?|\.\d+)|([A-Za-z_]\w*)|([-+*/()=]))", re.ASCII)
 _LONGEST, _DEEPEST = 2_000, 50
+_SMALLEST, _LARGEST = Fraction(1, 10**100), Fraction(10**100)
 
 # The constant 1 stands under the empty name, which no field can have.
 Expression = dict[tuple[str, Monomial], Fraction]
@@ -92,6 +94,9 @@ class _Parser:
             raise self.error("no field is left in the law", 0)
         if integral and (source or any(any(m) for _, m in terms)):
             raise self.error("an integral is taken of fields, without constants or derivatives", 0)
+        for value in [*terms.values(), source]:
+            if value and not _SMALLEST <= abs(value) <= _LARGEST:
+                raise self.error("a coefficient is not between 1e-100 and 1e100", 0)
         return Law(name, self.coordinates, terms, source, integral)
 
     def sum(self) -> Expression:

@@ -2,7 +2,7 @@
 
 from physmix.mixing.blocks import MixingBlock
 from physmix.mixing.layer import MixingLayer
-from physmix.mixing.optimization import constrained_parameters, projected, residual
+from physmix.mixing.optimization import constrained_parameters, largest_residual, projected
 from physmix.mixing.potentials import PotentialModel, pointwise_network
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "MixingLayer",
     "PotentialModel",
     "constrained_parameters",
+    "largest_residual",
     "pointwise_network",
     "projected",
-    "residual",
 ]

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from physmix.errors import ShapeError
-from physmix.jets import Jet, monomials, push, seed
+from physmix.jets import Jet, push, seed
 from physmix.laws import Law, Scaling, compile_laws
 from physmix.mixing.layer import MixingLayer
+from physmix.operators import Operators
 
 
 class PotentialModel(nn.Module):
@@ -53,7 +54,8 @@ class PotentialModel(nn.Module):
         self.fields, self.coordinates = tuple(fields), tuple(coordinates)
         self.order, self.scaling = order, scaling
         scaled = [scaling.apply(law) for law in self.laws]
-        constraint = compile_laws(scaled, self.fields, monomials(len(self.coordinates), order))
+        operators = Operators.derivatives(self.coordinates, order)
+        constraint = compile_laws(scaled, self.fields, operators)
         self.mixing = MixingLayer(constraint, potentials, gain=0.2, generator=generator)
         self.register_buffer("centre", _vector(scaling.centre, self.coordinates, 0.0))
         self.register_buffer("length", _vector(scaling.length, self.coordinates, 1.0))
@@ -61,6 +63,9 @@ class PotentialModel(nn.Module):
         with torch.no_grad():
             start = _vector(mean or {}, self.fields, 0.0) / self.size
             self.mixing.bias.copy_(constraint.bias.project(start))
+        # The network decides the precision, so that torch's default float32 works as well.
+        precision = next((p.dtype for p in network.parameters()), torch.float64)
+        self.to(precision)
 
     centre: Tensor
     length: Tensor

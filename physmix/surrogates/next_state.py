@@ -44,12 +44,18 @@ class NextState:
         self.states = states
         # A loss of 1 is persistence: repeating the last state.
         increments = states[1 : self.train_steps + 1] - states[: self.train_steps]
-        self._persistence = increments.square().flatten(0, -2).mean(0)
+        idle = increments.square().flatten(0, -2).mean(0)
+        self._persistence = torch.where(idle > 0, idle, torch.ones_like(idle))  # one may be steady
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the model and all that its losses need."""
+        self.model.to(device)
+        self.states, self._persistence = self.states.to(device), self._persistence.to(device)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Mean square error of a batch over that of persistence; the step decides the batch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        chosen = torch.randperm(self.train_steps, generator=generator)[: self.batch]
+        chosen = torch.randperm(self.train_steps, generator=generator)[: self.batch].to(self.states.device)
         error = (self.model(self.states[chosen]) - self.states[chosen + 1]).square()
         return {"increment": (error.flatten(0, -2).mean(0) / self._persistence).mean()}
 

@@ -55,7 +55,10 @@ class FieldStack(nn.Module):
         self.laws, self.fields, self.dimensions = tuple(laws), tuple(fields), dimensions
         channels = [*self.fields, *(f"latent_{i}" for i in range(latent))]
         constraint = compile_laws(
-            [scaling.apply(law) for law in self.laws], channels, neighbour_operators(dimensions)
+            # Blocks add increments, the difference of two lawful states.
+            [scaling.apply(law).homogeneous() for law in self.laws],
+            channels,
+            neighbour_operators(dimensions),
         )
         self.blocks = nn.Sequential(
             *(MixingBlock(constraint, width, generator=generator) for _ in range(depth))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from physmix.constraints import LinearSet
-from physmix.errors import ContradictionError, ShapeError
+from physmix.errors import ContradictionError, SettingsError, ShapeError
 
 SHAPES = [(0, 5), (2, 5), (4, 9), (30, 36)]
 
@@ -115,3 +115,19 @@ def test_a_conflict_is_named_and_minimal(seed):
 def test_shapes_are_checked():
     with pytest.raises(ShapeError, match="expected"):
         LinearSet(torch.zeros(2, 3), torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "matrix", [torch.zeros(2, 0), torch.tensor([[1.0, torch.nan]])], ids=["empty", "NaN"]
+)
+def test_a_matrix_that_says_nothing_is_refused(matrix):
+    with pytest.raises(SettingsError, match="A or b has"):
+        LinearSet(matrix)
+
+
+def test_what_is_handed_out_is_a_copy():
+    _, _, members = random_set(2, 5)
+    before = members.project(torch.ones(5).double())
+    members.origin().zero_()
+    members.basis().zero_()
+    assert torch.equal(members.project(torch.ones(5).double()), before)

@@ -6,13 +6,12 @@ from physmix.grids import neighbour_channels, neighbour_operators
 
 
 def test_operators_are_the_identity_and_the_differences():
-    assert neighbour_operators(2) == (
-        (0, 0, 0, 0),
-        (1, 0, 0, 0),
-        (0, 1, 0, 0),
-        (0, 0, 1, 0),
-        (0, 0, 0, 1),
-    )
+    operators = neighbour_operators(2)
+    assert operators.generators == ("forward 0", "backward 0", "forward 1", "backward 1")
+    assert operators.monomials[0] == (0, 0, 0, 0)
+    assert operators.monomials[2] == (0, 1, 0, 0)
+    assert len(operators) == 5
+    assert operators.telescoping
 
 
 def test_channels_reach_each_neighbour(generator):

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from physmix.errors import NoJetRuleError, ShapeError
-from physmix.jets import JetSpace, Sine, monomials, push, rule, seed, towers
+from physmix.jets import JetSpace, Sine, push, rule, seed, towers
 from physmix.jets.compose import compose
+from physmix.operators import monomials
 
 
 def nested(function, points, monomial):
@@ -120,3 +121,21 @@ def test_a_rule_can_be_registered(generator):
 def test_the_wrong_number_of_channels_is_refused():
     with pytest.raises(ShapeError, match="3 channels"):
         push(nn.Linear(3, 2), seed(torch.zeros(1, 2), 1))
+
+
+def test_what_a_rule_cannot_see_is_refused(generator):
+    class Residual(nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    hooked = nn.Linear(2, 2)
+    hooked.register_forward_hook(lambda module, inputs, output: 2 * output)
+    for module in (Residual(nn.Linear(2, 2)), hooked):
+        with pytest.raises(NoJetRuleError, match="forward hooks are not looked into"):
+            push(module, seed(torch.zeros(1, 2), 1))
+
+
+def test_a_parametrised_layer_is_its_layer(generator):
+    layer = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3)).double()
+    points = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(push(layer, seed(points, 1)).value, layer(points))

@@ -52,6 +52,7 @@ REFUSED = {
     "(" * 60 + "u" + ")" * 60 + " = 0": (50, "nested"),
     "u = " + "1+" * 2000 + "1": (2000, "longer"),
     "": (0, "expected a number"),
+    "1" + "0" * 400 + "*u = 0": (0, "between 1e-100 and 1e100"),
     "²u = 0": (0, "unexpected character"),
 }
 

@@ -10,13 +10,16 @@ from torch import nn
 from physmix.errors import ShapeError
 from physmix.flows.gas import SPACE_TIME
 from physmix.grids import neighbour_operators
-from physmix.jets import Jet, JetSpace, Sine, monomials
+from physmix.jets import Jet, JetSpace, Sine
 from physmix.laws import Scaling, compile_laws, parse_laws
 from physmix.mixing import MixingBlock, MixingLayer, PotentialModel, pointwise_network, projected
+from physmix.operators import Operators, monomials
 
 
 def test_a_layer_is_its_formula(mass_momentum, generator):
-    layer = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, monomials(3, 2)), 5, generator=generator)
+    layer = MixingLayer(
+        compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5, generator=generator
+    )
     channels = torch.randn(6, 4, 7, 5, generator=generator, dtype=torch.float64)
     formula = torch.einsum("apqk,kia->pqi", channels, layer.weight.view(5, 6, 6)) + layer.bias
     torch.testing.assert_close(layer(channels), formula, rtol=1e-13, atol=1e-13)
@@ -24,23 +27,25 @@ def test_a_layer_is_its_formula(mass_momentum, generator):
 
 def test_a_layer_is_a_1x1_convolution(generator):
     """The same map by torch's own convolution, on an image."""
-    layer = MixingLayer(compile_laws((), ["a", "b"], [()]), 3, generator=generator)
+    layer = MixingLayer(compile_laws((), ["a", "b"], Operators.identity()), 3, generator=generator)
     image = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64)
     convolution = nn.functional.conv2d(image, layer.weight.T[:, :, None, None], layer.bias)
     torch.testing.assert_close(layer(image.movedim(1, -1)[None]), convolution.movedim(1, -1))
 
 
 def test_the_wrong_shape_is_refused(mass_momentum):
-    layer = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, monomials(3, 2)), 5)
+    layer = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
     with pytest.raises(ShapeError, match=r"\(6, 2, 4\), expected \(6, ..., 5\)"):
         layer(torch.zeros(6, 2, 4, dtype=torch.float64))
 
 
 def test_a_layer_survives_copies_and_state_dicts(mass_momentum, generator):
-    layer = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, monomials(3, 2)), 5, generator=generator)
+    layer = MixingLayer(
+        compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5, generator=generator
+    )
     buffer = io.BytesIO()
     torch.save(layer.state_dict(), buffer)
-    other = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, monomials(3, 2)), 5)
+    other = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
     other.load_state_dict(torch.load(io.BytesIO(buffer.getvalue()), weights_only=True))
     channels = torch.randn(6, 3, 5, generator=generator, dtype=torch.float64)
     assert torch.equal(other(channels), layer(channels))
@@ -141,3 +146,33 @@ def test_a_block_keeps_totals_through_depth(lawful, generator):
     assert (out - field).abs().max() > 1e-2
     assert drift < 1e-14 if lawful else drift > 1e-4
     assert change[:, 3].abs().max() > 1e-4  # no law speaks of the latent channel
+
+
+def test_increments_keep_a_pointwise_law_with_a_source(generator):
+    """a + b = 1 in the state stays 1 through every block, and does not grow by one each."""
+    from physmix.surrogates import FieldStack, rollout
+
+    model = FieldStack(
+        parse_laws({"sum": "a + b = 1"}, ""), ["a", "b"], dimensions=1, width=4, generator=generator
+    )
+    a = torch.randn(1, 8, generator=generator, dtype=torch.float64)
+    states = rollout(model, torch.stack([a, 1 - a], -1), 5)
+    assert (states.sum(-1) - 1).abs().max() < 1e-13
+    assert (states[-1] - states[0]).abs().max() > 1e-3
+
+
+def test_single_precision_networks_work(mass_momentum, generator):
+    """torch's default precision, held to float32 round-off."""
+    from physmix.checking import judge_model
+
+    net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4))
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, 0, 0.7, generator=generator)
+    model = PotentialModel(net, mass_momentum, SPACE_TIME, coordinates="txy", potentials=4, order=2)
+    assert model(torch.zeros(2, 3)).dtype == torch.float32
+    box = dict.fromkeys("txy", (-1.0, 1.0))
+    assert all(
+        1e-12 < f.violation < 1e-5
+        for f in judge_model(model, mass_momentum, box, points=32, boxes=2)
+        if f.round_off
+    )

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from physmix.constraints import LinearSet
 from physmix.errors import UnsupportedOptimizerError
-from physmix.mixing import constrained_parameters, projected, residual
+from physmix.mixing import constrained_parameters, largest_residual, projected
 
 SIZE, ROWS, STEPS = 6, 2, 1500
 
@@ -128,7 +128,7 @@ def test_every_optimiser_reaches_the_constrained_optimum(loop, name):
     model = Quadratic()
     loop(model, projected(make(model.parameters()), model), steps)
     assert abs(model.excess()) < 1e-6
-    assert residual(model) < 1e-13
+    assert largest_residual(model) < 1e-13
 
 
 @pytest.mark.parametrize("name", ["adam", "lbfgs"])
@@ -137,7 +137,7 @@ def test_lightning_reaches_the_constrained_optimum(name):
     model = Quadratic()
     lightning_loop(model, projected(make(model.parameters()), model), steps)
     assert abs(model.excess()) < 1e-6
-    assert residual(model) < 1e-13
+    assert largest_residual(model) < 1e-13
 
 
 def test_lightning_with_accumulation_and_norm_clipping():
@@ -198,6 +198,35 @@ def test_weight_decay_on_a_constrained_weight_is_refused(optimizer):
     projected(optimizer(groups, lr=0.1), model)  # decay elsewhere is fine
 
 
+def test_decay_under_another_name_is_refused():
+    model = Quadratic()
+    with pytest.raises(UnsupportedOptimizerError, match="lambd=0"):
+        projected(torch.optim.ASGD(model.parameters()), model)
+
+
+def test_only_parameters_of_the_optimiser_are_touched():
+    held, other, frozen = Quadratic(), Quadratic(), Quadratic()
+    frozen.weight.requires_grad_(False)
+    for model in (other, frozen):  # off the set: any projection would move them
+        model.weight.data.add_(1.0)
+    model = nn.ModuleList([held, other, frozen])
+    parameters = [held.weight, frozen.weight]
+    optimizer = projected(torch.optim.Adam(parameters, lr=0.1), model)
+    before = [m.weight.detach().clone() for m in model]
+    (held() + other()).backward()
+    gradient = other.weight.grad.clone()
+    optimizer.step()
+    assert not torch.equal(held.weight, before[0])
+    assert torch.equal(other.weight, before[1])
+    assert torch.equal(other.weight.grad, gradient)
+    assert torch.equal(frozen.weight, before[2])
+
+
+def test_an_optimiser_of_other_parameters_is_refused():
+    with pytest.raises(UnsupportedOptimizerError, match=r"none of the constrained weights.*parameters\(\)"):
+        projected(torch.optim.SGD(Quadratic().parameters(), lr=0.1), Quadratic())
+
+
 def test_weight_decay_set_later_is_refused():
     model = Quadratic()
     optimizer = projected(torch.optim.Adam(model.parameters()), model)
@@ -211,7 +240,7 @@ def test_drift_of_float32_is_removed():
     optimizer = projected(torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9), model)
     model.hessian, model.target = model.hessian.float(), model.target.float()
     plain_loop(model, optimizer, 500)
-    assert residual(model) < 10 * torch.finfo(torch.float32).eps * SIZE**0.5 * (
+    assert largest_residual(model) < 10 * torch.finfo(torch.float32).eps * SIZE**0.5 * (
         1 + model.weight.abs().max().item()
     )
 

@@ -96,3 +96,15 @@ def test_the_wrong_state_is_refused(states):
     model, _ = trained(states, (), steps=0)
     with pytest.raises(ShapeError, match="2 grid axes, 4 fields"):
         model(states[0])
+
+
+def test_a_task_moves_as_a_whole(states):
+    _, task = trained(states, (), steps=0)
+    task.to("meta")
+    assert task.losses(0)["increment"].device.type == "meta"
+
+
+def test_a_steady_field_has_a_finite_loss(states):
+    model, _ = trained(states, (), steps=0)
+    steady = torch.cat([states[..., :3], torch.ones_like(states[..., 3:])], -1)
+    assert NextState(model, steady, test_steps=6, batch=2, seed=0).losses(0)["increment"].isfinite()
