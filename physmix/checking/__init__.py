@@ -1,16 +1,27 @@
 """Checking: whether laws hold, judged independently of how they were made to hold."""
 
-from physmix.checking.continuum import judge_model
-from physmix.checking.finding import TOLERANCES, Finding, worst
-from physmix.checking.totals import flow_fields, judge_flow, judge_rollout, random_states
+from physmix.checking.continuum import check_model_laws, judge_model
+from physmix.checking.finding import TOLERANCES, Finding, finite, worst
+from physmix.checking.totals import (
+    check_grid_laws,
+    flow_fields,
+    judge_flow,
+    judge_rollout,
+    judge_states,
+    random_states,
+)
 
 __all__ = [
     "TOLERANCES",
     "Finding",
+    "check_grid_laws",
+    "check_model_laws",
+    "finite",
     "flow_fields",
     "judge_flow",
     "judge_model",
     "judge_rollout",
+    "judge_states",
     "random_states",
     "worst",
 ]

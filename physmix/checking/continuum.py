@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from physmix.checking.finding import TOLERANCES, Finding
+from physmix.checking.finding import Finding
+from physmix.errors import UnsupportedLawError, listing
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
+from physmix.operators import Monomial, plus
 
 Box = Mapping[str, Sequence[float]]
-Monomial = tuple[int, ...]
 
 
 def judge_model(
@@ -42,11 +43,10 @@ def judge_model(
         seed: of the points and boxes.
 
     Raises:
-        UnknownFieldError: if a law names a field that the model does not have.
+        UnknownFieldError, UnsupportedLawError: see `check_model_laws`.
     """
     laws = tuple(laws)
-    for law in laws:
-        law.check_fields(model.fields)
+    check_model_laws(laws, model.fields, model.coordinates)
     generator = torch.Generator().manual_seed(seed)
     dtype = model.mixing.weight.dtype
     low, high = (torch.tensor([box[name][i] for name in model.coordinates], dtype=dtype) for i in (0, 1))
@@ -54,20 +54,37 @@ def judge_model(
     findings = []
     for law in laws:
         terms = law_terms(model, law, fresh)
-        size = terms.abs().sum(0).max()
-        missed = (terms.sum(0) - float(law.source)).abs().max()
-        round_off = torch.finfo(dtype).eps * _magnitude(model, law, fresh) / size
-        findings.append(
-            Finding(law.name, "nested autograd", _ratio(missed, size), TOLERANCES[dtype], float(round_off))
-        )
-    fluxes = [law for law in laws if all(sum(m) == 1 for _, m in law.terms) and not law.source]
+        size = float(terms.abs().sum(0).max())
+        missed = float((terms.sum(0) - float(law.source)).abs().max())
+        round_off = torch.finfo(dtype).eps * float(_magnitude(model, law, fresh)) / (size or 1.0)
+        findings.append(Finding.of(law.name, "nested autograd", missed, size, dtype, round_off))
+    fluxes = [law for law in laws if all(sum(m) == 1 for _, m in law.terms)]
     if fluxes:
         findings += _judge_boxes(model, fluxes, low, high, boxes, generator)
     return findings
 
 
-def _ratio(missed: Tensor, size: Tensor) -> float:
-    return float(missed / size) if size > 0 else float(missed)
+def check_model_laws(laws: Iterable[Law], fields: Sequence[str], coordinates: Sequence[str]) -> None:
+    """Check that laws can be judged on a model of these fields and coordinates.
+
+    Raises:
+        UnknownFieldError: if a law names another field.
+        UnsupportedLawError: if a law is about a total, or has other coordinates.
+    """
+    for law in laws:
+        law.check_fields(fields)
+        if law.integral:
+            raise UnsupportedLawError(
+                law.name,
+                "a total over the domain cannot be judged on a model of space and time",
+                "write it as dt(density) + dx(flux) = 0",
+            )
+        if law.order and law.coordinates != tuple(coordinates):
+            raise UnsupportedLawError(
+                law.name,
+                f"it has derivatives in {listing(law.coordinates)}, the model in {listing(coordinates)}",
+                "parse it with the coordinates of the model, in their order",
+            )
 
 
 def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "point field"]:
@@ -82,7 +99,7 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
     out = model.mixing.bias.expand(len(points), -1)
     for k in range(potentials.shape[1]):
         known: dict[Monomial, Tensor] = {(0,) * points.shape[1]: potentials[:, k]}
-        for a, monomial in enumerate(model.mixing.constraint.operators):
+        for a, monomial in enumerate(model.mixing.constraint.operators.monomials):
             value = _derivative(known, monomial, points)
             scale = torch.prod(model.length ** torch.tensor(monomial))
             out = out + scale * value[:, None] * weight[k, :, a]
@@ -111,7 +128,8 @@ def law_terms(model: PotentialModel, law: Law, points: Tensor) -> Float[Tensor, 
     for (field, monomial), value in law.terms.items():
         start = {(0,) * points.shape[1]: fields[:, model.fields.index(field)]}
         derivatives = known.setdefault(field, start)
-        terms.append(float(value) * _derivative(derivatives, monomial, points).detach())
+        column = _derivative(derivatives, monomial, points) if any(monomial) else next(iter(start.values()))
+        terms.append(float(value) * column.detach())
     return torch.stack(terms)
 
 
@@ -124,8 +142,8 @@ def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
         total = points.new_zeros(len(points))
         scaled = model.scaling.apply(law)
         for (field, b), value in scaled.terms.items():
-            for a, monomial in enumerate(operators):
-                both = tuple(p + q for p, q in zip(monomial, b, strict=True))
+            for a, monomial in enumerate(operators.monomials):
+                both = plus(monomial, b) if any(b) else monomial
                 row = weight[:, model.fields.index(field), a]
                 total = total + abs(float(value)) * (jet.derivative(both).abs() @ row)
         return total.max()
@@ -150,8 +168,8 @@ def _judge_boxes(
         + (high - low - 2 * half) * torch.rand(boxes, dimensions, generator=generator, dtype=low.dtype)
     )
     x, w = (torch.from_numpy(a).to(low) for a in np.polynomial.legendre.leggauss(nodes))
-    face = torch.cartesian_prod(*[x] * (dimensions - 1)).view(-1, dimensions - 1)
-    weights = torch.cartesian_prod(*[w] * (dimensions - 1)).view(-1, dimensions - 1).prod(1)
+    face = _product(x, dimensions - 1)
+    weights = _product(w, dimensions - 1).prod(1)
     net = {law.name: low.new_zeros(boxes) for law in laws}
     size = {law.name: low.new_zeros(boxes) for law in laws}
     for axis in range(dimensions):
@@ -171,10 +189,19 @@ def _judge_boxes(
                         flux = float(value) * area[:, None] * on_face * weights
                         net[law.name] += side * flux.sum(1)
                         size[law.name] += flux.abs().sum(1)
-    tolerance = TOLERANCES[low.dtype]
     return [
-        Finding(
-            law.name, "flux through boxes", _ratio(net[law.name].abs().max(), size[law.name].max()), tolerance
+        Finding.of(
+            law.name,
+            "flux through boxes",
+            float(net[law.name].abs().max()),
+            float(size[law.name].max()),
+            low.dtype,
         )
         for law in laws
     ]
+
+
+def _product(values: Tensor, times: int) -> Float[Tensor, "point times"]:
+    """All tuples of values; one empty tuple for no times, the face of an interval."""
+    grids = torch.meshgrid(*[values] * times, indexing="ij") if times else ()
+    return torch.stack([g.flatten() for g in grids], 1) if times else values.new_zeros(1, 0)

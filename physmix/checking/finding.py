@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,7 @@ class Finding:
         method: how it was evaluated, in words.
         violation: the number.
         tolerance: up to which the law holds.
+        trivial: whether every term is zero, so that nothing was tested.
         round_off: the violation that rounding alone may cause, where it is known.
     """
 
@@ -28,7 +30,29 @@ class Finding:
     method: str
     violation: float
     tolerance: float
+    trivial: bool = False
     round_off: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        law: str,
+        method: str,
+        missed: float,
+        size: float,
+        precision: torch.dtype,
+        round_off: float | None = None,
+    ) -> Finding:
+        """The finding for max |L y| = missed and max (sum of |terms|) = size."""
+        trivial = size == 0.0
+        return cls(
+            law,
+            method,
+            missed if trivial else missed / size,
+            TOLERANCES[precision],
+            trivial,
+            round_off,
+        )
 
     @property
     def holds(self) -> bool:
@@ -36,13 +60,20 @@ class Finding:
         return self.violation <= self.tolerance
 
     def as_dict(self) -> dict[str, Any]:
-        """The finding as JSON, with its verdict."""
-        return {**asdict(self), "holds": self.holds}
+        """The finding as JSON, with its verdict; a number that is not finite becomes null."""
+        return {**asdict(self), "violation": finite(self.violation), "holds": self.holds}
+
+
+def finite(number: float) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return number if math.isfinite(number) else None
 
 
 def worst(findings: Iterable[Finding]) -> dict[str, float]:
-    """The largest violation of each law, over all methods."""
+    """The largest violation of each law over all methods; not a number is larger than any."""
     result: dict[str, float] = {}
     for finding in findings:
-        result[finding.law] = max(result.get(finding.law, 0.0), finding.violation)
+        known = result.get(finding.law, 0.0)
+        larger = math.isnan(finding.violation) or finding.violation > known
+        result[finding.law] = finding.violation if larger else known
     return result

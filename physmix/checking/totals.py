@@ -1,4 +1,4 @@
-"""Totals over a periodic grid and their drift in time."""
+"""Laws on periodic grids: totals and their drift in time, and sums at each point."""
 
 from __future__ import annotations
 
@@ -10,113 +10,150 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from physmix.checking.finding import TOLERANCES, Finding
+from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError
 from physmix.flows import Flow, gas
 from physmix.laws import Law
 
 Array = NDArray[np.floating]
+Fields = Mapping[str, Array]
+"""Fields of shape (trajectory, time, *grid), by name."""
 
 
-def drift(values: Mapping[str, Array], density: Mapping[str, float]) -> float:
-    """max over time of |Q(t) - Q(0)| / max over time of the sum of |terms|.
-
-    Args:
-        values: fields of shape (trajectory, time, *grid).
-        density: coefficient of each field in the conserved density.
-    """
-    terms = [float(c) * np.asarray(values[name], dtype=np.float64) for name, c in density.items()]
-    grid = tuple(range(2, terms[0].ndim))
-    total = sum(term.sum(axis=grid) for term in terms)
-    size = sum(np.abs(term).sum(axis=grid) for term in terms)
-    change = np.abs(total - total[:, :1]).max()
-    return float(change / np.max(size)) if np.max(size) > 0 else float(change)
-
-
-def conserved_density(law: Law) -> dict[str, float]:
-    """The density whose total a law keeps in time on a periodic grid.
+def check_grid_laws(laws: Iterable[Law], fields: Iterable[str]) -> None:
+    """Check that laws can be judged on stored or predicted states with these fields.
 
     Raises:
-        UnsupportedLawError: if the law is not of that kind.
+        UnknownFieldError: if a law names another field.
+        UnsupportedLawError: if a law has derivatives: a grid of states does not tell its fluxes.
     """
-    density = law.conserved("t")
-    if density is None:
-        raise UnsupportedLawError(
-            law.name,
-            "it does not say that a total stays in time",
-            "write integral(field) = const, or a law in flux form such as dt(rho) + dx(mx) = 0",
-        )
-    return {field: float(value) for field, value in density.items()}
+    fields = tuple(fields)
+    for law in laws:
+        law.check_fields(fields)
+        if law.order:
+            raise UnsupportedLawError(
+                law.name,
+                "states on a grid do not tell its derivatives",
+                "judge its total by integral(density) = const",
+            )
+
+
+def judge_states(
+    values: Fields, laws: Iterable[Law], where: str, precision: Mapping[str, torch.dtype]
+) -> list[Finding]:
+    """Judge laws on states over time, on a periodic and evenly spaced grid.
+
+    An integral law is judged by max |Q(t) - Q(0)| / max sum of |terms|, where Q is its total; a
+    pointwise law at each point and time.
+
+    Args:
+        values: the states; all sums are taken in float64.
+        laws: integral or pointwise.
+        where: what was judged, in words.
+        precision: of each field.
+
+    Raises:
+        UnknownFieldError, UnsupportedLawError: see `check_grid_laws`.
+    """
+    laws = tuple(laws)
+    check_grid_laws(laws, values)
+    # A roll-out may have left all bounds; its sums are then not numbers, and do not hold.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return [_judge_one(values, law, where, precision) for law in laws]
+
+
+def _judge_one(values: Fields, law: Law, where: str, precision: Mapping[str, torch.dtype]) -> Finding:
+    terms = [float(c) * np.asarray(values[name], dtype=np.float64) for (name, _), c in law.terms.items()]
+    if law.integral:
+        grid = tuple(range(2, terms[0].ndim))
+        totals = np.sum([term.sum(axis=grid) for term in terms], axis=0)
+        size = np.sum([np.abs(term).sum(axis=grid) for term in terms], axis=0)
+        missed, method = np.abs(totals - totals[:, :1]), f"totals over {where}"
+    else:
+        size = np.sum(np.abs(terms), axis=0)
+        missed, method = np.abs(np.sum(terms, axis=0) - float(law.source)), f"points of {where}"
+    single = any(precision[name] == torch.float32 for name in law.fields)
+    dtype = torch.float32 if single else torch.float64
+    return Finding.of(law.name, method, float(missed.max()), float(size.max()), dtype)
 
 
 def flow_fields(flow: Flow) -> dict[str, Array]:
     """Everything a law may name in a flow: its components and, for a gas, conserved variables."""
     fields = {name: flow.component(name) for name in flow.components}
-    if all(name in fields for name in gas.PRIMITIVE[:3]):
-        rho, u, v = (fields[name].astype(np.float64) for name in gas.PRIMITIVE[:3])
-        fields |= {"rho": rho, "mx": rho * u, "my": rho * v}
-        if "pressure" in fields and flow.parameters.get("gamma", 1.0) > 1.0:
-            p = fields["pressure"].astype(np.float64)
-            fields["E"] = gas.conserved(rho, u, v, p, gamma=flow.parameters["gamma"])[3]
+    have = {name: values.astype(np.float64) for name, values in fields.items()}
+    if "density" in have:
+        fields["rho"] = have["density"]
+        for axis in flow.axes:
+            if f"velocity_{axis}" in have:
+                fields[f"m{axis}"] = have["density"] * have[f"velocity_{axis}"]
+    gamma = flow.parameters.get("gamma", 1.0)
+    if gamma > 1.0 and all(name in have for name in gas.PRIMITIVE):
+        fields["E"] = gas.conserved(*(have[name] for name in gas.PRIMITIVE), gamma=gamma)[3]
     return fields
 
 
+def _made_of(name: str, flow: Flow) -> Sequence[str]:
+    """The stored components behind a field that a law may name."""
+    if name in flow.components:
+        return (name,)
+    if name == "rho":
+        return ("density",)
+    return gas.PRIMITIVE if name == "E" else ("density", f"velocity_{name.removeprefix('m')}")
+
+
 def judge_flow(flow: Flow, laws: Iterable[Law]) -> list[Finding]:
-    """Judge the discrete totals of a stored flow over time.
+    """Judge laws on the states of a stored flow.
 
     Raises:
         UnknownFieldError: if a law names a field that the flow does not have.
-        UnsupportedLawError: if a law is not about a total, or the flow is not periodic.
+        UnsupportedLawError: if a law has derivatives, or is about a total and the flow is not
+            periodic on an evenly spaced grid.
     """
-    fields = flow_fields(flow)
-    single = any(np.asarray(values).dtype == np.float32 for values in flow.scalars.values())
-    tolerance = TOLERANCES[torch.float32 if single else torch.float64]
-    findings = []
+    laws, fields = tuple(laws), flow_fields(flow)
     for law in laws:
-        law.check_fields(tuple(fields))
-        if not flow.periodic:
+        if law.integral and not (flow.periodic and flow.evenly_spaced):
             raise UnsupportedLawError(
-                law.name, "the flow has boundaries that are not periodic", "give a periodic flow"
+                law.name,
+                "the flow is not periodic on an evenly spaced grid",
+                "give such a flow, or a law that holds at each point",
             )
-        density = conserved_density(law)
-        findings.append(
-            Finding(law.name, f"totals over {len(flow.time)} stored times", drift(fields, density), tolerance)
-        )
-    return findings
+    precision = {
+        name: torch.float32 if any(flow.component(p).dtype.itemsize < 8 for p in parts) else torch.float64
+        for name in fields
+        for parts in [_made_of(name, flow)]
+    }
+    return judge_states(fields, laws, f"{len(flow.time)} stored times", precision)
 
 
 def judge_rollout(
     states: Float[Tensor, "time batch *grid field"], fields: Sequence[str], laws: Iterable[Law]
 ) -> list[Finding]:
-    """Judge the totals over the roll-out of a surrogate.
+    """Judge laws over the roll-out of a surrogate.
 
     Args:
         states: the predicted states, the first one given.
         fields: the channels of a state.
-        laws: each about a total.
+        laws: integral or pointwise.
 
     Raises:
-        UnknownFieldError: if a law names a field that the model does not have.
-        UnsupportedLawError: if a law is not about a total.
+        UnknownFieldError, UnsupportedLawError: see `check_grid_laws`.
     """
     trajectories = states.movedim(0, 1).numpy()
     values = {name: trajectories[..., i] for i, name in enumerate(fields)}
-    method = f"totals over a {len(states) - 1}-step roll-out"
-    findings = []
-    for law in laws:
-        law.check_fields(tuple(fields))
-        violation = drift(values, conserved_density(law))
-        findings.append(Finding(law.name, method, violation, TOLERANCES[states.dtype]))
-    return findings
+    where = f"a {len(states) - 1}-step roll-out"
+    return judge_states(values, laws, where, dict.fromkeys(fields, states.dtype))
 
 
-def random_states(mean: Tensor, size: Tensor, points: int, *, batch: int = 4, seed: int = 0) -> Tensor:
-    """Fresh smooth periodic states around a mean, (batch, points, points, field)."""
+def random_states(
+    mean: Tensor, size: Tensor, points: int, *, batch: int = 4, dimensions: int = 2, seed: int = 0
+) -> Tensor:
+    """Fresh smooth periodic states around a mean, (batch, *grid, field)."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(batch, points, points, len(mean), generator=generator, dtype=mean.dtype)
-    modes = torch.fft.rfft2(noise, dim=(1, 2))
-    row = torch.fft.fftfreq(points, 1 / points, dtype=mean.dtype)[:, None]
-    column = torch.arange(modes.shape[2], dtype=mean.dtype)
-    modes = modes * torch.exp(-(row**2 + column**2) / 18)[None, :, :, None]
-    smooth = torch.fft.irfft2(modes, s=(points, points), dim=(1, 2))
+    grid, axes = (points,) * dimensions, tuple(range(1, dimensions + 1))
+    noise = torch.randn(batch, *grid, len(mean), generator=generator, dtype=mean.dtype)
+    modes = torch.fft.fftn(noise, dim=axes)
+    frequency = torch.fft.fftfreq(points, 1 / points, dtype=mean.dtype)
+    square = sum(f**2 for f in torch.meshgrid(*[frequency] * dimensions, indexing="ij"))
+    damping = torch.exp(-torch.as_tensor(square) / 18)[..., None]
+    smooth = torch.fft.ifftn(modes * damping, dim=axes).real
     return mean + size * smooth / smooth.std()

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from physmix.checking import Finding, flow_fields, judge_flow, judge_model, random_states, worst
+from physmix.checking import (
+    Finding,
+    flow_fields,
+    judge_flow,
+    judge_model,
+    judge_states,
+    random_states,
+    worst,
+)
 from physmix.checking.continuum import fields_by_autograd
-from physmix.checking.totals import drift
 from physmix.errors import UnknownFieldError, UnsupportedLawError
 from physmix.flows import read_flow
 from physmix.flows.gas import SPACE_TIME
@@ -80,6 +87,12 @@ def test_worst_takes_the_larger():
     assert worst(findings) == {"a": 1e-2, "b": 0.0}
 
 
+def test_worst_keeps_what_is_not_a_number():
+    findings = [Finding("a", "one", v, 1) for v in (1e-3, math.nan, 1e-2)]
+    assert math.isnan(worst(findings)["a"])
+    assert findings[1].as_dict()["violation"] is None  # JSON has no NaN
+
+
 LAWS = {
     "mass": "integral(rho) = const",
     "momentum_x": "integral(mx) = const",
@@ -92,13 +105,6 @@ def test_the_simulated_flow_keeps_its_totals(vortex_file):
     findings = judge_flow(flow, parse_laws(LAWS, "txy"))
     assert [f.law for f in findings] == list(LAWS)
     assert all(f.violation < 1e-13 for f in findings)
-
-
-def test_a_differential_law_is_judged_by_its_total(vortex_file):
-    (finding,) = judge_flow(
-        read_flow(vortex_file), parse_laws({"mass": "dt(rho) + dx(mx) + dy(my) = 0"}, "txy")
-    )
-    assert finding.holds
 
 
 @pytest.mark.parametrize("leak", [1e-3, 1e-8])
@@ -123,13 +129,57 @@ def test_single_precision_is_judged_by_its_own_tolerance(vortex_file):
     assert finding.holds
 
 
-def test_what_cannot_be_judged_is_refused(vortex_file):
-    flow = read_flow(vortex_file)
-    with pytest.raises(UnsupportedLawError, match="total"):
-        judge_flow(flow, parse_laws({"div": "dx(velocity_x) + dy(velocity_y) = 0"}, "txy"))
-    open_flow = dataclasses.replace(flow, boundary={"x": "OPEN", "y": "PERIODIC"})
-    with pytest.raises(UnsupportedLawError, match="not periodic"):
-        judge_flow(open_flow, parse_laws({"mass": LAWS["mass"]}, "txy"))
+def test_a_law_at_each_point_is_judged_there(vortex_file):
+    good, bad = judge_flow(
+        read_flow(vortex_file), parse_laws({"good": "rho - density = 0", "bad": "rho = 2"}, "txy")
+    )
+    assert good.holds
+    assert not bad.holds
+    assert "points of 21 stored times" in bad.method
+
+
+@pytest.mark.parametrize("text", ["dx(velocity_x) + dy(velocity_y) = 0", "dt(rho) + dx(my) + dy(E) = 0"])
+def test_states_do_not_tell_derivatives(vortex_file, text):
+    """A true total must not let a false flux pass."""
+    with pytest.raises(UnsupportedLawError, match="do not tell its derivatives"):
+        judge_flow(read_flow(vortex_file), parse_laws({"law": text}, "txy"))
+
+
+def test_totals_need_a_periodic_even_grid(vortex_file):
+    flow, laws = read_flow(vortex_file), parse_laws({"mass": LAWS["mass"]}, "txy")
+    stretched = flow.axes["x"].copy()
+    stretched[-1] += 0.1
+    for change in (
+        {"boundary": {"x": "OPEN", "y": "PERIODIC"}},
+        {"axes": {"x": stretched, "y": flow.axes["y"]}},
+    ):
+        with pytest.raises(UnsupportedLawError, match="periodic on an evenly spaced grid"):
+            judge_flow(dataclasses.replace(flow, **change), laws)
+
+
+def test_a_model_is_not_judged_by_other_coordinates_or_totals(model):
+    for text, coordinates in (("integral(rho) = const", "txy"), ("dt(rho) + dx(mx) + dy(my) = 0", "xyt")):
+        with pytest.raises(UnsupportedLawError):
+            judge_model(model, parse_laws({"law": text}, coordinates), BOX)
+
+
+def test_zero_fields_are_said_to_test_nothing(model, mass_momentum):
+    with torch.no_grad():
+        model.mixing.weight.zero_()
+    findings = judge_model(model, mass_momentum, BOX, points=8, boxes=2)
+    assert all(f.trivial for f in findings)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_models_of_fewer_coordinates_are_judged(dimensions, generator):
+    coordinates = "tx"[:dimensions]
+    text = {1: "dt(a) = 0", 2: "dt(a) + dx(b) = 0"}[dimensions]
+    laws = parse_laws({"law": text}, coordinates)
+    net = pointwise_network(dimensions, [6], 3, slope=1.0, generator=generator)
+    model = PotentialModel(net, laws, ["a", "b"], coordinates=coordinates, potentials=3, order=1)
+    findings = judge_model(model, laws, dict.fromkeys(coordinates, (-1.0, 1.0)), points=16, boxes=3)
+    assert [f.method for f in findings] == ["nested autograd", "flux through boxes"]
+    assert all(f.holds for f in findings)
 
 
 def test_conserved_fields_come_from_primitive_ones(vortex_file):
@@ -141,7 +191,9 @@ def test_conserved_fields_come_from_primitive_ones(vortex_file):
 def test_a_total_of_zero_is_normalised_by_its_terms():
     wave = np.sin(2 * np.pi * np.arange(8) / 8)[None, None].repeat(2, 1)
     wave[0, 1] += 1e-3
-    assert drift({"m": wave}, {"m": 1.0}) == pytest.approx(8e-3 / np.abs(wave).sum(-1).max())
+    laws = parse_laws({"total": "integral(m) = const"}, "tx")
+    (finding,) = judge_states({"m": wave}, laws, "a wave", {"m": torch.float64})
+    assert finding.violation == pytest.approx(8e-3 / np.abs(wave).sum(-1).max())
 
 
 def test_random_states_are_periodic_smooth_and_of_the_given_size():
