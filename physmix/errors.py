@@ -71,10 +71,10 @@ class NoFreedomError(PhysmixError):
 
 
 class UnsupportedLawError(PhysmixError):
-    """A law that is well formed but cannot be held by mixing weights."""
+    """A law that is well formed but cannot be held, or judged, here."""
 
     def __init__(self, law: str, reason: str, remedy: str) -> None:
-        super().__init__(f"law {law!r} cannot be compiled: {reason}; {remedy}.")
+        super().__init__(f"law {law!r} is refused: {reason}; {remedy}.")
 
 
 class UnsupportedOptimizerError(PhysmixError):
@@ -90,7 +90,8 @@ class NoJetRuleError(PhysmixError):
     def __init__(self, module: str, known: Iterable[str]) -> None:
         super().__init__(
             f"no jet rule for {module}; a pointwise network may contain {listing(known)}. "
-            "Replace the module, or register a rule with physmix.jets.rule."
+            "Subclasses and forward hooks are not looked into: replace the module, or register a rule "
+            "with physmix.jets.rule."
         )
 
 

@@ -20,7 +20,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())  # a crash after the rename must not leave an empty file
-        part.chmod(0o644)
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o666 & ~mask)  # as any file the user makes
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

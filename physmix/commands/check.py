@@ -103,7 +103,7 @@ def read_laws(path: Path) -> dict[str, str]:
     """
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise SettingsError("the laws", f"{path} cannot be read ({error})", "give a YAML file") from error
     laws = content.get("laws") if isinstance(content, Mapping) else None
     if not isinstance(laws, Mapping) or not laws or not all(isinstance(t, str) for t in laws.values()):
@@ -135,7 +135,11 @@ def _check_model(path: Path, texts: Mapping[str, str] | None, seed: int, verdict
         raise CheckpointError(path, "holds no checkpoint", "give a run folder that is finished")
     model, description = load_model(folder)
     laws = parse_laws(texts or description["judged"], description["coordinates"])
-    verdict.findings = judge(model, description, laws, seed)
+    findings = judge(model, description, laws, seed)
+    for law in {finding.law: None for finding in findings if finding.trivial}:
+        verdict.not_judged[law] = "every term is zero, so nothing was tested"
+    # Where nothing varies, no other method tests anything either; a violation counts all the same.
+    verdict.findings = [f for f in findings if f.law not in verdict.not_judged or not f.holds]
 
 
 def _check_flow(path: Path, texts: Mapping[str, str] | None, verdict: Verdict) -> None:

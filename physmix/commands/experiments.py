@@ -12,7 +12,7 @@ from torch import Tensor
 from physmix.checking import Finding, judge_rollout
 from physmix.commands.description import Description
 from physmix.commands.models import build_model
-from physmix.commands.registry import call, choose
+from physmix.commands.registry import at_least, call, choose
 from physmix.errors import SettingsError
 from physmix.flows import Flow, exact_solution, gas
 from physmix.laws import Law
@@ -89,6 +89,7 @@ class ReconstructionExperiment:
         hold_out: int,
         constitutive_weight: float,
     ) -> None:
+        at_least("the task", 0.0, constitutive_weight=constitutive_weight)
         self.flow = setting.flow
         samples = sample_flow(
             setting.flow,
@@ -125,6 +126,7 @@ class NextStateExperiment:
     """Predict the fields of the next stored time."""
 
     def __init__(self, *, setting: Setting, test_steps: int, batch: int, rollout: int) -> None:
+        at_least("the task", 1, rollout=rollout)
         self.flow, self.steps = setting.flow, rollout
         if "gamma" not in setting.flow.parameters or not setting.flow.periodic:
             raise SettingsError(
@@ -150,8 +152,11 @@ class NextStateExperiment:
         known = min(self.steps, len(self.states) - 1)
         details = {
             "persistence_errors": idle,
-            "persistence_over_error": {name: idle[name] / errors[name] for name in errors},
+            "persistence_over_error": {
+                name: idle[name] / errors[name] if errors[name] else None for name in errors
+            },
             "rollout_steps": self.steps,
+            "rollout_error_steps": known,
             "rollout_errors": relative_errors(
                 self._primitive(states[known, 0]), self._primitive(self.states[known])
             ),

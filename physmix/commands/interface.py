@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from physmix.errors import PhysmixError, SettingsError, listing, suggestion
 
-FAILED = 2
+FAILED, INTERRUPTED = 2, 130
 
 
 def configurations() -> Path:
@@ -50,14 +51,19 @@ def guarded(command: Callable[[], int]) -> int:
         say(f"configuration: {str(error).splitlines()[0]}; correct the value.")
     except KeyboardInterrupt:
         say("interrupted; the same command with resume=true goes on from the last checkpoint.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody listens any more
     except OSError as error:
-        say(f"{error}; free space, or choose another place.")
+        remedy = "free space" if error.errno == errno.ENOSPC else "check the path and its permissions"
+        say(f"{error}; {remedy}.")
     return FAILED
 
 
 def _hydra_sentence(error: HydraException) -> str:
     """What Hydra found, in one sentence with what to type instead."""
-    first = str(error).splitlines()[0].rstrip(".")
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "not found")
+    first = first.rstrip(".")
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         hint = suggestion(name, error.options)
@@ -88,7 +94,10 @@ def run_configured(name: str, command: Callable[[Mapping[str, Any]], int]) -> in
         # Failures reach `guarded` as exceptions, not as a print-out of Hydra's own.
         os.environ["HYDRA_FULL_ERROR"] = "1"
         main = hydra.main(config_path=str(configurations()), config_name=name, version_base="1.3")
-        main(task)()
+        try:
+            main(task)()
+        except ValueError as error:  # what the command itself raises was dealt with in `task`
+            raise SettingsError("the command line", str(error), "correct it") from error
         return max(codes, default=0)
 
     return guarded(face)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from physmix.checking import Finding, judge_model, judge_rollout, random_states
+from physmix.checking import (
+    Finding,
+    check_grid_laws,
+    check_model_laws,
+    judge_model,
+    judge_rollout,
+    random_states,
+)
 from physmix.commands.description import Description, check_description
-from physmix.commands.registry import ACTIVATIONS, call, choose
+from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
 from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling, parse_laws
 from physmix.mixing import PotentialModel, pointwise_network
@@ -22,9 +29,16 @@ from physmix.training import load_weights, read_description, read_weights
 
 @dataclass(frozen=True)
 class ModelKind:
-    """How a kind of model is made from its description, and how its laws are judged."""
+    """A kind of model.
+
+    Attributes:
+        build: makes it from its description and its own settings.
+        check: raises unless laws can be judged on the described model.
+        judge: judges laws on a model, from a seed.
+    """
 
     build: Callable[..., nn.Module]
+    check: Callable[[Description, Iterable[Law]], None]
     judge: Callable[[Any, Description, Iterable[Law], int], list[Finding]]
 
 
@@ -39,6 +53,8 @@ def build_potentials(
     slope: float,
 ) -> PotentialModel:
     """Fields mixed from the derivatives of the outputs of a pointwise network."""
+    at_least("the model", 1, potentials=potentials, hidden=min(hidden, default=0))
+    at_least("the model", 0, order=order)
     coordinates = description["coordinates"]
     network = pointwise_network(
         len(coordinates),
@@ -77,6 +93,8 @@ def build_stack(
     depth: int,
 ) -> FieldStack:
     """A stack of mixing blocks on a periodic grid."""
+    at_least("the model", 1, width=width, depth=depth)
+    at_least("the model", 0, latent=latent)
     coordinates = description["coordinates"]
     return FieldStack(
         parse_laws(description["laws"], coordinates),
@@ -94,14 +112,29 @@ def build_stack(
 def judge_stack(model: FieldStack, description: Description, laws: Iterable[Law], seed: int) -> list[Finding]:
     """Over a roll-out from fresh random states around the mean of the flow."""
     del description
-    states = rollout(model, random_states(model.mean, 0.5 * model.size, 32, seed=seed), 20)
-    return judge_rollout(states, model.fields, laws)
+    dimensions = model.dimensions
+    points = {1: 64, 2: 32}.get(dimensions, 12)
+    start = random_states(model.mean, 0.5 * model.size, points, dimensions=dimensions, seed=seed)
+    return judge_rollout(rollout(model, start, 20), model.fields, laws)
 
 
 MODELS = {
-    "potentials": ModelKind(build_potentials, judge_potentials),
-    "stack": ModelKind(build_stack, judge_stack),
+    "potentials": ModelKind(
+        build_potentials,
+        lambda made, laws: check_model_laws(laws, made["fields"], made["coordinates"]),
+        judge_potentials,
+    ),
+    "stack": ModelKind(build_stack, lambda made, laws: check_grid_laws(laws, made["fields"]), judge_stack),
 }
+
+
+def kind_of(description: Description) -> ModelKind:
+    """The kind of a described model.
+
+    Raises:
+        SettingsError: if there is none of its name.
+    """
+    return choose(MODELS, description["model"].get("name"), "the model")
 
 
 def build_model(description: Description, seed: int | None = None) -> nn.Module:
@@ -110,9 +143,8 @@ def build_model(description: Description, seed: int | None = None) -> nn.Module:
     Raises:
         SettingsError: if its settings do not fit.
     """
-    settings: Mapping[str, Any] = description["model"]
-    kind = choose(MODELS, settings.get("name"), "the model")
-    rest = {key: value for key, value in settings.items() if key != "name"}
+    kind = kind_of(description)
+    rest = {key: value for key, value in description["model"].items() if key != "name"}
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     return call(kind.build, rest, "the model", description=description, generator=generator)
 
@@ -128,14 +160,18 @@ def load_model(folder: Path) -> tuple[nn.Module, Description]:
     try:
         check_description(description, tensors)
         model = build_model(description)
-    except (PhysmixError, ValueError, RuntimeError, MemoryError) as error:
+    except (PhysmixError, ArithmeticError, ValueError, RuntimeError, MemoryError) as error:
         problem = f"does not describe a model ({error})"
         raise CheckpointError(folder / "model.json", problem, "copy it or train again") from error
     load_weights(folder, model, tensors)
     return model, description
 
 
+def check_judged(description: Description, laws: Iterable[Law]) -> None:
+    """Raise PhysmixError unless laws can be judged on a described model."""
+    kind_of(description).check(description, laws)
+
+
 def judge(model: nn.Module, description: Description, laws: Iterable[Law], seed: int) -> list[Finding]:
     """Judge laws on a model of any kind."""
-    kind = choose(MODELS, description["model"].get("name"), "the model")
-    return kind.judge(model, description, laws, seed)
+    return kind_of(description).judge(model, description, laws, seed)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from types import NoneType, UnionType
 from typing import Any, TypeVar
 
 import torch
@@ -76,10 +78,21 @@ def _fits(value: Any, hint: Any) -> bool:
         (part,) = typing.get_args(hint)
         return isinstance(value, list) and all(_fits(item, part) for item in value)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
+    if typing.get_origin(hint) in (UnionType, typing.Union):
+        return any(_fits(value, part) for part in typing.get_args(hint))
+    if typing.get_origin(hint) is Mapping or hint is NoneType:
+        return isinstance(value, NoneType if hint is NoneType else Mapping)
     return hint not in (bool, str) or isinstance(value, hint)
+
+
+def at_least(where: str, least: float, **values: float) -> None:
+    """Raise SettingsError for a value below the least."""
+    for name, value in values.items():
+        if value < least:
+            raise SettingsError(where, f"{name}={value}", f"give a number from {least:g} up")
 
 
 def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str, **given: Any) -> Made:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from physmix.commands.interface import check_keys, run_configured
+from physmix.commands.interface import run_configured
 from physmix.commands.registry import FLOWS, call, choose
 from physmix.errors import FlowFileError
 from physmix.flows import Flow, read_flow, write_flow
 
 SAME = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationSettings:
+    """What conf/simulate.yaml says; see there."""
+
+    flow: Mapping[str, Any]
+    output: str
+    overwrite: bool
 
 
 def main() -> None:
@@ -30,20 +40,24 @@ def simulate(settings: Mapping[str, Any]) -> int:
         FlowFileError: if the file exists and holds another flow.
         PhysmixError: if the flow cannot be made.
     """
-    check_keys(settings, ("flow", "output", "overwrite"), "the simulation")
-    path = Path(settings["output"])
-    make = choose(FLOWS, settings["flow"].get("solver"), "the flow's solver")
-    rest = {key: value for key, value in settings["flow"].items() if key != "solver"}
-    duration = float(rest.get("duration", 1.0))
+    run = call(SimulationSettings, settings, "the simulation")
+    path = Path(run.output)
+    make = choose(FLOWS, run.flow.get("solver"), "the flow's solver")
+    rest = {key: value for key, value in run.flow.items() if key != "solver"}
+    duration = rest.get("duration")
+    known = isinstance(duration, int | float) and duration > 0
     with tqdm(
-        total=duration, unit="t", desc=str(rest.get("name")), bar_format="{l_bar}{bar}| {n:.2f}/{total:.2f}"
+        total=duration if known else None,
+        unit="t",
+        desc=str(rest.get("name")),
+        bar_format="{l_bar}{bar}| {n:.2f}/{total:.2f}",
     ) as bar:
 
         def progress(time: float) -> None:
             bar.update(time - bar.n)
 
         flow = call(make, rest, "the flow", progress=progress)
-    if path.exists() and not settings["overwrite"]:
+    if path.exists() and not run.overwrite:
         difference = _difference(read_flow(path), flow)
         if not difference <= SAME:
             raise FlowFileError(

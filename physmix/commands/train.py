@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from physmix.checking import TOLERANCES, worst
+from physmix.checking import TOLERANCES, finite, worst
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
-from physmix.commands.models import judge
-from physmix.commands.registry import OPTIMIZERS, call, choose
-from physmix.errors import RunExistsError, SettingsError
+from physmix.commands.models import check_judged, judge
+from physmix.commands.registry import OPTIMIZERS, at_least, call, choose
+from physmix.errors import RunExistsError, SettingsError, listing
 from physmix.files import write_whole
 from physmix.flows import read_flow
 from physmix.laws import parse_laws
 from physmix.reporting import RunReport, draw, render
 from physmix.training import Stage, fit, save_checkpoint
 
-_KEYS = (
-    "data",
-    "judged",
-    "law",
-    "model",
-    "name",
-    "progress",
-    "resume",
-    "runs",
-    "seed",
-    "task",
-    "threads",
-    "training",
-)
-_NOT_COMPARED = ("progress", "resume", "runs", "threads")
 _PACKAGES = ("physmix", "torch", "lightning", "numpy", "h5py", "hydra-core")
+_NEVER_COMPARED = ("progress", "resume", "runs", "threads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What conf/train.yaml and an experiment say of a run; see there."""
+
+    name: str
+    data: str
+    law: Mapping[str, Any]
+    judged: Mapping[str, Any]
+    model: Mapping[str, Any]
+    task: Mapping[str, Any]
+    training: Mapping[str, Any]
+    seed: int
+    resume: bool
+    runs: str
+    threads: int | None
+    progress: bool
+
+    def __post_init__(self) -> None:
+        at_least("the run", 0, seed=self.seed)
+        at_least("the run", 1, threads=1 if self.threads is None else self.threads)
+        if self.seed >= 2**31:
+            raise SettingsError("the run", f"seed={self.seed}", "give a number below 2**31")
+        for law in (self.law, self.judged):
+            check_keys(law, ("name", "laws"), "the law")
+            texts = law.get("laws")
+            good = isinstance(texts, Mapping) and all(isinstance(t, str) for t in texts.values())
+            if not good or not isinstance(law.get("name"), str):
+                raise SettingsError("the law", f"{law!r}", "write name: NAME and laws: {name: text}")
+
+    def folder(self, law: str) -> Path:
+        """Where a run lives: runs/<experiment>/<law>/<seed>."""
+        parts = (self.name, law, str(self.seed))
+        for part in parts:
+            if Path(part).name != part or part in ("", ".", ".."):
+                raise SettingsError("the run", f"{part!r} is no name of a folder", "use a plain name")
+        return Path(self.runs).joinpath(*parts)
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a run to be gone on with, its data included."""
+        kept = {k: v for k, v in vars(self).items() if k not in _NEVER_COMPARED}
+        with Path(self.data).open("rb") as file:
+            return kept | {"data_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def main() -> None:
@@ -58,41 +90,40 @@ def train(settings: Mapping[str, Any]) -> int:
         RunExistsError: if the run folder exists and resume is not set.
         PhysmixError: whatever else keeps the run from being made.
     """
-    check_keys(settings, _KEYS, "the run")
-    if settings["threads"] is not None:
-        torch.set_num_threads(int(settings["threads"]))
-    stages = read_stages(settings["training"])
-    setting = Setting(
-        flow=read_flow(settings["data"]),
-        laws=_law_texts(settings["law"]),
-        judged=_law_texts(settings["judged"]),
-        model=settings["model"],
-        seed=_seed(settings["seed"]),
-    )
-    folder = run_folder(settings)
-    experiment = make_experiment(settings["task"], setting)  # all is checked before a folder is made
-    metrics_file = folder / "metrics.json"
-    _claim(folder, settings)
-    if metrics_file.exists():
-        _print(json.loads(metrics_file.read_text()), folder)
+    run = call(RunSettings, settings, "the run")
+    if run.threads is not None:
+        torch.set_num_threads(run.threads)
+    law, judged_law = run.law["name"], run.judged["name"]
+    folder = run.folder(law)
+    # Everything is checked, down to a first loss, before a folder is made.
+    stages = read_stages(run.training)
+    setting = Setting(read_flow(run.data), run.law["laws"], run.judged["laws"], run.model, run.seed)
+    experiment = make_experiment(run.task, setting)
+    judged = parse_laws(setting.judged, experiment.description["coordinates"])
+    check_judged(experiment.description, judged)
+    losses = experiment.task.losses(0)
+    if not all(torch.isfinite(loss) for loss in losses.values()):
+        named = ", ".join(f"{name}={float(loss.detach())}" for name, loss in losses.items())
+        raise SettingsError("the task", f"its first losses are {named}", "check data and model")
+    if not _claim(folder, run):
+        _print(_read_json(folder / "metrics.json"), folder)
         return 0
 
     history = fit(
         experiment.task,
         stages,
         folder / "training",
-        steps_per_epoch=settings["training"]["steps_per_epoch"],
-        progress=settings["progress"],
+        steps_per_epoch=run.training["steps_per_epoch"],
+        progress=run.progress,
     )
     model = experiment.task.model
     save_checkpoint(folder / "checkpoint", model, experiment.description)
-    judged = parse_laws(setting.judged, experiment.description["coordinates"])
     evaluation = experiment.evaluate(judged)
-    findings = [*judge(model, experiment.description, judged, setting.seed), *evaluation.findings]
+    findings = [*judge(model, experiment.description, judged, run.seed), *evaluation.findings]
     metrics = {
-        "experiment": settings["name"],
-        "law": settings["law"]["name"],
-        "seed": setting.seed,
+        "experiment": run.name,
+        "law": law,
+        "seed": run.seed,
         "seconds": history.seconds,
         "steps": len(history.steps),
         "errors": evaluation.errors,
@@ -102,33 +133,24 @@ def train(settings: Mapping[str, Any]) -> int:
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-    twin_law = "none" if settings["law"]["name"] != "none" else settings["judged"]["name"]
+    twin_law = judged_law if law == "none" else "none"
     report = RunReport(
         metrics=metrics,
-        twin=_read_twin(run_folder(settings, twin_law)),
+        twin=_read_twin(run.folder(twin_law)),
         laws=setting.judged,
         history=history.state(),
         pictures=evaluation.pictures,
         tolerance=TOLERANCES[torch.float64],
-        command=f"physmix-train experiment={settings['name']} law={twin_law} seed={setting.seed}",
+        command=f"physmix-train experiment={run.name} law={twin_law} seed={run.seed}",
     )
     figures = draw(report)
     for name, figure in figures.items():
         write_whole(folder / "figures" / f"{name}.png", figure)
     write_whole(folder / "report.html", render(report, figures).encode())
     # Last, since it says that the run is finished.
-    write_whole(metrics_file, (json.dumps(metrics, indent=1) + "\n").encode())
-    _print(metrics, folder)
+    write_whole(folder / "metrics.json", _json(metrics))
+    _print(_read_json(folder / "metrics.json"), folder)
     return 0
-
-
-def run_folder(settings: Mapping[str, Any], law: str | None = None) -> Path:
-    """Where a run lives: runs/<experiment>/<law>/<seed>."""
-    parts = (str(settings["name"]), law or str(settings["law"]["name"]), str(settings["seed"]))
-    for part in parts:
-        if Path(part).name != part or part in ("", ".", ".."):
-            raise SettingsError("the run", f"{part!r} is no name of a folder", "use a plain name")
-    return Path(settings["runs"]).joinpath(*parts)
 
 
 def read_stages(training: Mapping[str, Any]) -> list[Stage]:
@@ -138,73 +160,97 @@ def read_stages(training: Mapping[str, Any]) -> list[Stage]:
         SettingsError: if a key or value does not fit.
     """
     check_keys(training, ("stages", "steps_per_epoch"), "training")
-    stages: list[Stage] = []
-    for settings in training["stages"]:
-        where = f"training stage {len(stages)}"
-        make = choose(OPTIMIZERS, settings.get("optimizer"), where)
-        own = {key: settings[key] for key in ("steps", "anneal", "clip") if key in settings}
-        rest = {key: value for key, value in settings.items() if key not in own and key != "optimizer"}
-        call(make, rest, where, parameters=[torch.nn.Parameter(torch.zeros(1))])  # fails early
-        if not isinstance(own.get("steps"), int) or own["steps"] < 1:
-            raise SettingsError(where, f"steps={own.get('steps')!r}", "give a number from 1 up")
-
-        def optimizer(
-            parameters: Any, make: Any = make, rest: Any = rest, where: str = where
-        ) -> torch.optim.Optimizer:
-            return call(make, rest, where, parameters=parameters)
-
-        stages.append(Stage(settings["optimizer"], optimizer, **own))
-    return stages
+    length = training.get("steps_per_epoch")
+    if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+        raise SettingsError("training", f"steps_per_epoch={length!r}", "give a number from 1 up")
+    listed = training.get("stages")
+    if not isinstance(listed, list) or not listed or not all(isinstance(s, Mapping) for s in listed):
+        raise SettingsError("training", f"stages={listed!r}", "list one stage or more")
+    return [_read_stage(settings, f"training stage {i}") for i, settings in enumerate(listed)]
 
 
-def _law_texts(law: Any) -> dict[str, str]:
-    if not isinstance(law, Mapping):
-        raise SettingsError("the law", f"{law!r} is not a law", "add law=NAME, or laws by name")
-    check_keys(law, ("name", "laws"), "the law")
-    return dict(law["laws"])
+def _read_stage(settings: Mapping[str, Any], where: str) -> Stage:
+    make = choose(OPTIMIZERS, settings.get("optimizer"), where)
+    common = {k: v for k, v in settings.items() if k in ("steps", "anneal", "clip")}
+    own = {k: v for k, v in settings.items() if k not in common and k != "optimizer"}
+
+    def optimizer(parameters: Any) -> torch.optim.Optimizer:
+        try:
+            return call(make, own, where, parameters=parameters)
+        except ValueError as error:  # torch's own check of its settings
+            raise SettingsError(where, str(error), "correct it") from error
+
+    def stage(*, steps: int, anneal: bool = False, clip: float | None = None) -> Stage:
+        at_least(where, 1, steps=steps)
+        at_least(where, 1e-300, clip=1.0 if clip is None else clip)
+        return Stage(settings["optimizer"], optimizer, steps, anneal, clip)
+
+    optimizer([torch.nn.Parameter(torch.zeros(1))])  # fails now, not after an hour
+    return call(stage, common, where)
 
 
-def _seed(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise SettingsError("the run", f"seed={value!r}", "give a whole number from 0 up")
-    return value
+def _claim(folder: Path, run: RunSettings) -> bool:
+    """Make the run folder, or make sure that it is of the same run; whether there is work left.
 
-
-def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make the run folder, or make sure that it belongs to the same configuration."""
-    wanted = {key: value for key, value in settings.items() if key not in _NOT_COMPARED}
-    file = folder / "config.yaml"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        write_whole(file, yaml.safe_dump(wanted, sort_keys=False).encode())
-        return
-    if not settings["resume"]:
+    Raises:
+        RunExistsError: if it exists and resume is not set.
+        SettingsError: if it was made with other settings, or is damaged.
+    """
+    wanted, file = run.identity(), folder / "config.yaml"
+    if folder.exists() and not run.resume:
         raise RunExistsError(folder)
-    if not file.exists():
+    if file.exists():
+        remedy = f"repeat its own settings (see {file}), or choose another seed or runs folder"
+        try:
+            found = yaml.safe_load(file.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            problem = f"its config.yaml is damaged ({type(error).__name__})"
+            raise SettingsError(f"the run {folder}", problem, "move the folder away") from error
+        if found != wanted:
+            same = found if isinstance(found, dict) else {}
+            changed = listing(key for key in wanted if same.get(key) != wanted[key])
+            raise SettingsError(f"the run {folder}", f"it was made with other settings of {changed}", remedy)
+    else:
         write_whole(file, yaml.safe_dump(wanted, sort_keys=False).encode())
-    found = yaml.safe_load(file.read_text())
-    if found != wanted:
-        changed = [key for key in wanted if not isinstance(found, dict) or found.get(key) != wanted[key]]
-        raise SettingsError(
-            f"the run {folder}",
-            f"it was made with other settings of {', '.join(changed) or 'the run'}",
-            f"repeat its own settings (see {file}), or choose another seed or runs folder",
-        )
+    return not (folder / "metrics.json").exists()
+
+
+def _json(metrics: Mapping[str, Any]) -> bytes:
+    """Metrics as JSON; numbers that are not finite become null."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: clean(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [clean(part) for part in value]
+        return finite(value) if isinstance(value, float) else value
+
+    return (json.dumps(clean(metrics), indent=1, allow_nan=False) + "\n").encode()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        if {"steps", "seconds", "errors", "violations"} <= content.keys():
+            return content
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    raise SettingsError(f"the run {path.parent}", "its metrics.json is damaged", "move the folder away")
 
 
 def _read_twin(folder: Path) -> dict[str, Any] | None:
-    try:
-        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return metrics
+    path = folder / "metrics.json"
+    return _read_json(path) if path.is_file() else None
 
 
 def _print(metrics: Mapping[str, Any], folder: Path) -> None:
+    def shown(value: float | None) -> str:
+        return "not a number" if value is None else f"{value:.2e}"
+
     print(f"run {folder}: {metrics['steps']} steps in {metrics['seconds']:.1f} s")
     for field, error in metrics["errors"].items():
-        print(f"  relative L2 error of {field:<12} {error:.2e}")
+        print(f"  relative L2 error of {field:<14} {shown(error)}")
     for law, violation in metrics["violations"].items():
-        verdict = "holds" if violation <= TOLERANCES[torch.float64] else "VIOLATED"
-        print(f"  relative violation of {law:<12} {violation:.2e}  {verdict}")
+        holds = violation is not None and violation <= TOLERANCES[torch.float64]
+        print(f"  relative violation of {law:<13} {shown(violation)}  {'holds' if holds else 'VIOLATED'}")
     print(f"  report {folder / 'report.html'}")

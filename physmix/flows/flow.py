@@ -45,12 +45,18 @@ class Flow:
         """Whether the flow is periodic along every dimension."""
         return all(self.boundary.get(name) == "PERIODIC" for name in self.axes)
 
+    @property
+    def evenly_spaced(self) -> bool:
+        """Whether every cell of the grid has the same size."""
+        steps = [np.diff(axis) for axis in self.axes.values()]
+        return all(np.allclose(step, step[0], rtol=1e-6, atol=0.0) for step in steps)
+
     def box(self) -> dict[str, tuple[float, float]]:
         """First and last value of time and of each coordinate: cell edges in space."""
         edges = {"t": (float(self.time[0]), float(self.time[-1]))}
         for name, axis in self.axes.items():
-            half = float(axis[1] - axis[0]) / 2
-            edges[name] = (float(axis[0]) - half, float(axis[-1]) + half)
+            first, last = float(axis[1] - axis[0]) / 2, float(axis[-1] - axis[-2]) / 2
+            edges[name] = (float(axis[0]) - first, float(axis[-1]) + last)
         return edges
 
     def component(self, name: str) -> Array:

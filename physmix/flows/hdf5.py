@@ -15,8 +15,6 @@ anything is read, and every number must be finite.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,106 +104,144 @@ def read_flow(path: str | Path) -> Flow:
     """Read a flow in The Well's layout.
 
     Raises:
-        FlowFileError: if the file is missing, cut short, not in this layout, or has numbers that
-            are not finite.
+        FlowFileError: if the file is missing, cut short, not in this layout, too large, or has
+            numbers that are not finite.
     """
     path = Path(path)
-    with _opened(path) as file:
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        remedy = "make it with: physmix-simulate flow=NAME, or give the path of your own file"
+        raise FlowFileError(path, problem, remedy)
+    try:
+        with h5py.File(path, "r") as file:
+            return _Reader(path, file).flow()
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        problem = f"cannot be read as HDF5; it may be cut short ({error})"
+        raise FlowFileError(path, problem, "copy or make the file again") from error
+
+
+class _Reader:
+    """Reads one open file, and counts what it reads."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path, self.file, self.bytes = path, file, 0
+
+    def flow(self) -> Flow:
         for name in _GROUPS:
-            if not isinstance(file.get(name), h5py.Group):
-                raise _layout(path, f"has no group /{name}")
-        axes = {
-            name: _numbers(path, file, f"dimensions/{name}")
-            for name in _names(path, file, "dimensions", "spatial_dims")
-        }
-        time = _numbers(path, file, "dimensions/time")
+            self.group(name)
+        axes = {name: self.axis(name) for name in self.names("dimensions", "spatial_dims")}
+        time = self.axis("time")
         grid = tuple(len(axis) for axis in axes.values())
         fields: list[dict[str, NDArray[np.floating]]] = []
         for order in (0, 1):
             group = f"t{order}_fields"
             shape = (len(time), *grid, *(len(axes),) * order)
-            fields.append(
-                {
-                    n: _numbers(path, file, f"{group}/{n}", shape)
-                    for n in _names(path, file, group, "field_names")
-                }
-            )
+            names = self.names(group, "field_names")
+            fields.append({name: self.numbers(f"{group}/{name}", shape) for name in names})
         if not fields[0]:
-            raise _layout(path, "has no scalar field in /t0_fields")
-        counts = {len(values) for part in fields for values in part.values()}
-        if len(counts) != 1:
-            raise _layout(path, f"has fields of {listing(sorted(counts))} trajectories")
-        parameters = {
-            n: float(_numbers(path, file, f"scalars/{n}"))
-            for n in _names(path, file, "scalars", "field_names")
-        }
-        boundary = {}
-        for group in file["boundary_conditions"].values():
-            for name in group.attrs.get("associated_dims", ()):
-                boundary[str(name)] = str(group.attrs.get("bc_type", "")).upper()
-        provenance = {
-            key.removeprefix(_PROVENANCE): str(value)
-            for key, value in file.attrs.items()
-            if key.startswith(_PROVENANCE)
-        }
-        name = str(file.attrs.get("dataset_name", path.stem))
-    for axis, values in {"time": time, **axes}.items():
+            raise self.layout("has no scalar field in /t0_fields")
+        counts = sorted({len(values) for part in fields for values in part.values()})
+        if len(counts) != 1 or counts[0] < 1:
+            raise self.layout(f"has fields of {listing(counts)} trajectories")
+        parameters = {}
+        for name in self.names("scalars", "field_names"):
+            value = self.numbers(f"scalars/{name}")
+            if value.shape == ():  # one that varies is no parameter of the whole flow
+                parameters[name] = float(value)
+        return Flow(
+            name=_text(self.file.attrs.get("dataset_name", self.path.stem)),
+            time=time,
+            axes=axes,
+            scalars=fields[0],
+            vectors=fields[1],
+            parameters=parameters,
+            boundary=self.boundary(),
+            provenance={
+                key.removeprefix(_PROVENANCE): _text(value)
+                for key, value in self.file.attrs.items()
+                if key.startswith(_PROVENANCE)
+            },
+        )
+
+    def layout(self, problem: str) -> FlowFileError:
+        remedy = "write it in The Well's layout (README, 'Your own flow')"
+        return FlowFileError(self.path, problem, remedy)
+
+    def item(self, name: str) -> h5py.Group | h5py.Dataset | None:
+        """What stands under a name in this very file, or None."""
+        for depth in range(1, name.count("/") + 2):
+            part = "/".join(name.split("/")[:depth])
+            if isinstance(self.file.get(part, getlink=True), h5py.ExternalLink):
+                raise FlowFileError(
+                    self.path, f"/{part} is a link to another file", "store the data in the file itself"
+                )
+        item = self.file.get(name)
+        if item is not None and item.file.filename != self.file.filename:
+            raise FlowFileError(
+                self.path, f"/{name} is a link to another file", "store the data in the file itself"
+            )
+        return item
+
+    def group(self, name: str) -> h5py.Group:
+        item = self.item(name)
+        if not isinstance(item, h5py.Group):
+            raise self.layout(f"has no group /{name}")
+        return item
+
+    def names(self, group: str, attribute: str) -> list[str]:
+        attributes = self.group(group).attrs
+        if attribute not in attributes:
+            raise self.layout(f"has no attribute {attribute} on /{group}")
+        names = [_text(name) for name in np.atleast_1d(attributes[attribute])]
+        if any("/" in name or name in ("", ".", "..") for name in names):
+            raise self.layout(f"has a name in {attribute} of /{group} that is no name")
+        return names
+
+    def boundary(self) -> dict[str, str]:
+        found = {}
+        for name in self.group("boundary_conditions"):
+            attributes = self.group(f"boundary_conditions/{name}").attrs
+            for axis in np.atleast_1d(attributes.get("associated_dims", ())):
+                found[_text(axis)] = _text(attributes.get("bc_type", "")).upper()
+        return found
+
+    def axis(self, name: str) -> NDArray[np.floating]:
+        values = self.numbers(f"dimensions/{name}")
         if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
-            raise _layout(path, f"has a dimension {axis} that does not increase over 2 points or more")
-    return Flow(name, time, axes, fields[0], fields[1], parameters, boundary, provenance)
+            raise self.layout(f"has a dimension {name} that does not increase over 2 points or more")
+        return values
+
+    def numbers(self, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.floating]:
+        data = self.item(name)
+        if not isinstance(data, h5py.Dataset):
+            there = listing(self.group(name.rpartition("/")[0]))
+            raise self.layout(f"has no dataset /{name}; there are {there}")
+        if data.is_virtual or data.external:
+            raise FlowFileError(
+                self.path, f"/{name} is kept in another file", "store the data in the file itself"
+            )
+        if data.dtype.kind != "f":
+            raise self.layout(f"has a dataset /{name} of type {data.dtype}, expected floating point")
+        if shape is not None and data.shape[1:] != shape:
+            expected = f"(trajectories, {listing(shape)})"
+            raise self.layout(f"has a dataset /{name} of shape {data.shape}, expected {expected}")
+        self.bytes += data.nbytes
+        if self.bytes > _LARGEST:
+            raise FlowFileError(
+                self.path,
+                f"has {self.bytes} bytes and more",
+                f"split it; at most {_LARGEST} are read at once",
+            )
+        stored = data[()]
+        single = data.dtype.itemsize <= 4
+        values = np.asarray(stored, np.float32) if single else np.asarray(stored, np.float64)
+        if not np.isfinite(values).all():
+            count = int((~np.isfinite(values)).sum())
+            raise FlowFileError(
+                self.path, f"/{name} has {count} values that are NaN or infinite", "remove or repair them"
+            )
+        return values
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
-        remedy = "make it with: physmix-simulate flow=NAME, or give the path of your own file"
-        raise FlowFileError(path, "does not exist", remedy)
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        problem = f"cannot be read as HDF5; it may be cut short ({error})"
-        raise FlowFileError(path, problem, "copy or make the file again") from error
-
-
-def _layout(path: Path, problem: str) -> FlowFileError:
-    return FlowFileError(path, problem, "write it in The Well's layout (README, 'Your own flow')")
-
-
-def _names(path: Path, file: h5py.File, group: str, attribute: str) -> list[str]:
-    if attribute not in file[group].attrs:
-        raise _layout(path, f"has no attribute {attribute} on /{group}")
-    return [
-        n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(file[group].attrs[attribute])
-    ]
-
-
-def _numbers(
-    path: Path, file: h5py.File, name: str, shape: tuple[int, ...] | None = None
-) -> NDArray[np.floating]:
-    link = file.get(name, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
-        raise FlowFileError(path, f"/{name} is a link to another file", "store the data in the file itself")
-    data = file.get(name)
-    if not isinstance(data, h5py.Dataset):
-        group = file[name.rpartition("/")[0]]
-        raise _layout(path, f"has no dataset /{name}; there are {listing(group)}")
-    if data.is_virtual or data.external:
-        raise FlowFileError(path, f"/{name} is kept in another file", "store the data in the file itself")
-    if data.dtype.kind != "f":
-        raise _layout(path, f"has a dataset /{name} of type {data.dtype}, expected floating point")
-    if shape is not None and data.shape[1:] != shape:
-        raise _layout(
-            path, f"has a dataset /{name} of shape {data.shape}, expected (trajectories, {listing(shape)})"
-        )
-    if data.nbytes > _LARGEST:
-        raise FlowFileError(
-            path, f"/{name} has {data.nbytes} bytes", f"split it; at most {_LARGEST} are read at once"
-        )
-    values = np.asarray(data[()])
-    if not np.isfinite(values).all():
-        count = int((~np.isfinite(values)).sum())
-        raise FlowFileError(
-            path, f"/{name} has {count} values that are NaN or infinite", "remove or repair them"
-        )
-    return values
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

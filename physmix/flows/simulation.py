@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -62,7 +63,15 @@ def simulate_vortex(
     settings = {k: v for k, v in locals().items() if k != "progress"}
     if len(stream) != 2:
         raise SettingsError("the flow", f"stream={stream}", "give two velocities, such as [1.0, 0.5]")
-    _check(snapshots=snapshots - 1, points=points - 2, refinement=refinement, duration=duration)
+    _check(
+        snapshots=(snapshots, 2),
+        points=(points, 4),
+        refinement=(refinement, 1),
+        duration=(duration, 1e-9),
+        cfl=(cfl, 1e-3),
+    )
+    if cfl > 1:
+        raise SettingsError("the flow", f"cfl={cfl} is unstable", "give a number up to 1")
     vortex = IsentropicVortex(gamma, strength, (float(stream[0]), float(stream[1])), length)
     times = np.linspace(0.0, duration, snapshots)
     states = _run_pyro(vortex, times, points * refinement, cfl, progress)
@@ -172,8 +181,12 @@ def _run_pyro(
         solver.initialize_problem("isentropic_vortex", inputs_dict=settings)
         for index, time in enumerate(times):
             solver.sim.tmax = float(time)  # its last step ends exactly there
-            while solver.sim.cc_data.t < time:
-                solver.single_step()
+            try:
+                while solver.sim.cc_data.t < time:
+                    solver.single_step()
+            except AssertionError as error:  # its way of saying that a state is not physical
+                problem = f"the solver failed at t={solver.sim.cc_data.t:g} ({error})"
+                raise SettingsError("the flow", problem, "lower cfl, or change the flow") from error
             for place, field in enumerate(_NAMES):
                 out[place, index] = solver.get_var(field).v()
             if progress is not None:
@@ -181,7 +194,7 @@ def _run_pyro(
     return out
 
 
-def _check(**positive: float) -> None:
-    for key, value in positive.items():
-        if not value > 0:
-            raise SettingsError("the flow", f"{key} is too small", "give a larger number")
+def _check(**at_least: tuple[float, float]) -> None:
+    for key, (value, least) in at_least.items():
+        if not (math.isfinite(value) and value >= least):
+            raise SettingsError("the flow", f"{key}={value}", f"give a number from {least:g} up")

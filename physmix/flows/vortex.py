@@ -7,12 +7,14 @@ Shu, "Essentially non-oscillatory and weighted essentially non-oscillatory schem
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physmix.errors import SettingsError
 from physmix.flows.flow import Flow
 
 Array = NDArray[np.float64]
@@ -29,12 +31,29 @@ class IsentropicVortex:
         strength: beta; the largest speed around the centre is beta / (2 pi).
         stream: velocity (x, y) that carries the vortex.
         length: side of the square [-length/2, length/2]^2; the nearest periodic image counts.
+
+    Raises:
+        SettingsError: for numbers that describe no such vortex.
     """
 
     gamma: float = 1.4
     strength: float = 5.0
     stream: tuple[float, float] = (1.0, 0.5)
     length: float = 10.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.gamma, self.strength, *self.stream, self.length)
+        if not all(map(math.isfinite, numbers)) or self.gamma <= 1 or self.length <= 0:
+            raise SettingsError(
+                "the vortex",
+                f"gamma={self.gamma}, strength={self.strength}, stream={self.stream}, length={self.length}",
+                "give finite numbers, gamma above 1 and a positive length",
+            )
+        heat = 1 - (self.gamma - 1) / (2 * self.gamma) * (self.strength / (2 * math.pi)) ** 2 * math.e
+        if heat <= 0:
+            raise SettingsError(
+                "the vortex", f"strength={self.strength} leaves a vacuum in its core", "lower it"
+            )
 
     def primitive(self, t: Array | float, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
         """Density, velocity x, velocity y and pressure at times and places that broadcast."""
@@ -65,6 +84,6 @@ def exact_solution(flow: Flow) -> Callable[..., tuple[Array, Array, Array, Array
             (float(settings["stream"][0]), float(settings["stream"][1])),
             float(settings["length"]),
         )
-    except (KeyError, ValueError, TypeError, IndexError):
+    except (KeyError, ValueError, TypeError, IndexError, RecursionError, SettingsError):
         return None
     return vortex.primitive

@@ -82,7 +82,9 @@ def sample_flow(flow: Flow, *, fraction: float, collocation: int, hold_out: int,
         return torch.cat([t[:, None], xy], 1), values[times][:, where].flatten(0, 1)
 
     points, seen = at(~test_time, ~test_place)
-    count = round(fraction * len(time) * len(places))
+    count = round(fraction * len(time) * len(places)) if 0 < fraction <= 1 else 0
+    if collocation < 1:
+        raise SettingsError("the task", f"collocation={collocation}", "give a number from 1 up")
     if not 0 < count <= len(points):
         raise SettingsError(
             "the task",
@@ -126,13 +128,21 @@ class FlowReconstruction:
         self.model, self.samples = model, samples
         self.weights = {"data": 1.0, "constitutive": constitutive_weight}
         self._points = torch.cat([samples.points, samples.collocation])
-        self._size = samples.values.std(0)
+        self._values = samples.values
+        size = samples.values.std(0)
+        self._size = torch.where(size > 0, size, torch.ones_like(size))  # a field may be constant
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the model and all that its losses need."""
+        self.model.to(device)
+        self._points, self._size = self._points.to(device), self._size.to(device)
+        self._values = self._values.to(device)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Mean squares of the data misfit and of the constitutive residual, each of size one."""
         del step  # all points, at every step
         fields = self.model(self._points)
-        misfit = (fields[: len(self.samples.points)] - self.samples.values) / self._size
+        misfit = (fields[: len(self._values)] - self._values) / self._size
         shear, normal = gas.constitutive_residual(*fields.unbind(-1))
         size = dict(zip(gas.SPACE_TIME, self._size, strict=True))
         residual = torch.stack([shear / size["sxy"], normal / size["sxx"]])
@@ -157,7 +167,12 @@ class FlowReconstruction:
 
 
 def relative_errors(predicted: Tensor, true: Tensor) -> dict[str, float]:
-    """|predicted - true| / |true| in L2 over all but the last axis, by primitive field."""
+    """|predicted - true| / |true| in L2 over all but the last axis, by primitive field.
+
+    Where the true field is zero the error is absolute.
+    """
     axes = tuple(range(true.ndim - 1))
-    ratio = (predicted - true).square().sum(axes).sqrt() / true.square().sum(axes).sqrt()
+    size = true.square().sum(axes).sqrt()
+    error = (predicted - true).square().sum(axes).sqrt()
+    ratio = error / torch.where(size > 0, size, torch.ones_like(size))
     return dict(zip(gas.PRIMITIVE, ratio.tolist(), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -91,10 +92,11 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     ):
         if values:
             places = np.arange(len(laws)) + offset
-            widths = [max(values.get(law, 0.0), 2 * least) for law in laws]
+            sizes = [values.get(law, 0.0) for law in laws]
+            widths = [min(max(s, 2 * least), 10.0) if math.isfinite(s) else 10.0 for s in sizes]
             axis.barh(places, widths, height=0.34, left=0.0, color=colour, label=label)
-            for place, width, law in zip(places, widths, laws, strict=True):
-                axis.text(width * 1.5, place, f"{values.get(law, 0.0):.0e}", va="center", fontsize=8)
+            for place, width, size in zip(places, widths, sizes, strict=True):
+                axis.text(width * 1.5, place, f"{size:.0e}", va="center", fontsize=8)
     axis.set_xscale("log")
     axis.set_xlim(least, 1e2)
     axis.xaxis.set_major_locator(LogLocator(base=10, numticks=8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -90,8 +91,10 @@ def render(report: RunReport, figures: Mapping[str, bytes]) -> str:
 
 
 def _sides(report: RunReport) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    own = report.metrics["violations"]
-    other = report.twin["violations"] if report.twin else {}
+    own, other = (
+        {law: _number(value) for law, value in run["violations"].items()}
+        for run in (report.metrics, report.twin or {"violations": {}})
+    )
     return (other, own) if report.metrics["law"] == "none" else (own, other)
 
 
@@ -99,8 +102,8 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
     def cell(values: Mapping[str, float], law: str) -> str:
         if law not in values:
             return "-"
-        kind = "holds" if values[law] <= report.tolerance else "broken"
-        return f"<span class='{kind}'>{values[law]:.1e}</span>"
+        kind = "holds" if _number(values[law]) <= report.tolerance else "broken"
+        return f"<span class='{kind}'>{_number(values[law]):.1e}</span>"
 
     rows = [
         [f"{escape(law)}<br><code>{escape(text)}</code>", cell(lawful, law), cell(free, law)]
@@ -128,12 +131,16 @@ def _errors(report: RunReport) -> str:
         columns["persistence"] = report.metrics["persistence_errors"]
     for name, run in runs.items():
         if "rollout_errors" in run:
-            columns[f"{name}, after {run['rollout_steps']} steps"] = run["rollout_errors"]
+            columns[f"{name}, after {run['rollout_error_steps']} steps"] = run["rollout_errors"]
     rows = [
-        [field.replace("_", " "), *(f"{values[field]:.2e}" for values in columns.values())]
+        [field.replace("_", " "), *(f"{_number(values[field]):.2e}" for values in columns.values())]
         for field in report.metrics["errors"]
     ]
     return _table(["relative L2", *columns], rows)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # as JSON has it
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = False) -> str:

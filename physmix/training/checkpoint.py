@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from physmix.errors import CheckpointError
 from physmix.files import write_whole
-from physmix.mixing import constrained_parameters, residual
+from physmix.mixing import constrained_parameters
 
 FORMAT = "physmix-checkpoint"
 VERSION = 1
@@ -43,7 +43,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         description = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise CheckpointError(folder, "has no model.json", "give a run folder or its checkpoint") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(path, f"is not readable JSON ({error})", "copy it or train again") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise CheckpointError(path, "is not a physmix checkpoint", "give a run folder or its checkpoint")
@@ -65,6 +65,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         problem = f"cannot be read; it may be cut short ({error})"
         raise CheckpointError(path, problem, "copy it or train again") from error
+    kinds = {value.dtype for value in tensors.values()}
+    if not kinds <= {torch.float32, torch.float64}:
+        names = ", ".join(sorted(str(kind) for kind in kinds))
+        raise CheckpointError(path, f"has tensors of type {names}", "give float32 or float64")
     if not all(torch.isfinite(value).all() for value in tensors.values()):
         raise CheckpointError(path, "has weights that are NaN or infinite", "train again")
     return tensors
@@ -90,8 +94,10 @@ def load_weights(folder: Path, model: nn.Module, tensors: Mapping[str, Tensor] |
         problem = f"does not fit its model.json: {', '.join(names)} differ"
         raise CheckpointError(path, problem, "both must come from one run")
     model.load_state_dict(tensors)
-    missed = residual(model)
-    largest = max((float(p.detach().abs().max()) for p, _ in constrained_parameters(model)), default=0.0)
-    if missed > 1e4 * torch.finfo(torch.float64).eps * max(largest, 1.0):
-        problem = f"breaks the laws that its model.json names, by {missed:.1e}"
-        raise CheckpointError(path, problem, "its weights come from another law")
+    for parameter, members in constrained_parameters(model):
+        weight = parameter.detach()
+        bound = 1e4 * torch.finfo(weight.dtype).eps * max(1.0, float(weight.abs().max()))
+        missed = members.residual(weight).abs().max() if members.matrix.shape[0] else 0.0
+        if missed > bound:
+            problem = f"breaks the laws that its model.json names, by {float(missed):.1e}"
+            raise CheckpointError(path, problem, "its weights come from another law")

@@ -38,6 +38,10 @@ class Task(Protocol):
         """Every loss of this step by name, each of size one at the start."""
         ...
 
+    def to(self, device: torch.device | str) -> None:
+        """Move the model and all that its losses need."""
+        ...
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -110,7 +114,7 @@ class _StageModule(LightningModule):
         if not torch.isfinite(total):
             raise TrainingError(
                 f"the loss is {float(total.detach())} at step {self.first_step + self.global_step}",
-                "lower the learning rate, or check the data; the last checkpoint is kept",
+                "lower the learning rate, or check the data",
             )
         self._latest = {"loss": float(total.detach())}
         self._latest |= {name: float(value.detach()) for name, value in losses.items()}
@@ -123,6 +127,9 @@ class _StageModule(LightningModule):
         self.log("loss", self._latest["loss"], prog_bar=True, logger=False)
         if self.logger is not None:
             self.logger.log_metrics(self._latest, step)
+
+    def on_fit_start(self) -> None:
+        self.task.to(self.device)
 
     def on_train_start(self) -> None:
         self._began = time.monotonic()
@@ -190,16 +197,28 @@ def fit(
             )
             batches: DataLoader[int] = DataLoader(range(length), batch_size=1)  # type: ignore[arg-type]
             known = str(file) if file.exists() else None
+            if known is not None:
+                _check_state(file, module)
             try:
                 trainer.fit(module, batches, ckpt_path=known, weights_only=True)
-            except (RuntimeError, EOFError, KeyError) as error:
-                if known is None:
-                    raise
-                raise TrainingError(
-                    f"the state {file} does not fit this run ({error})",
-                    "train again in a new folder",
-                ) from error
+            except SystemExit as stop:  # what Lightning makes of an interruption
+                raise KeyboardInterrupt from stop
+    task.to("cpu")
     return history
+
+
+def _check_state(file: Path, module: LightningModule) -> None:
+    """Raise TrainingError unless a state can be read and is that of this module."""
+    remedy = "delete the file to begin its stage again, or train in a new folder"
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        shapes = {name: value.shape for name, value in state["state_dict"].items()}
+        whole = {"history", "optimizer_states", "loops"} <= state.keys()
+    except Exception as error:  # a damaged archive fails in as many ways as it has bytes
+        problem = f"the state {file} cannot be read; it may be cut short ({error})"
+        raise TrainingError(problem.splitlines()[0], remedy) from error
+    if not whole or shapes != {name: value.shape for name, value in module.state_dict().items()}:
+        raise TrainingError(f"the state {file} does not fit this run", remedy)
 
 
 class _Bar(TQDMProgressBar):

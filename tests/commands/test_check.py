@@ -76,7 +76,7 @@ LAWS = {
     ),
     "unknown": ("laws: {odd: 'integral(temperature) = const'}", 2, "'temperature', but the fields are"),
     "unreadable": ("laws: {odd: 'integral(rho = const'}", 2, "column 14"),
-    "no total": ("laws: {div: 'dx(velocity_x) + dy(velocity_y) = 0'}", 2, "does not say that a total stays"),
+    "no total": ("laws: {div: 'dx(velocity_x) + dy(velocity_y) = 0'}", 2, "do not tell its derivatives"),
 }
 
 
@@ -123,6 +123,9 @@ CORRUPT = {
     "hidden text": corrupt(lambda d: d["model"].update(hidden="many")),
     "judged is a list": corrupt(lambda d: d.update(judged=[1])),
     "no judged": corrupt(lambda d: d.pop("judged")),
+    "huge number": corrupt(lambda d: d["mean"].update(rho=10**400)),
+    "no time in the box": corrupt(lambda d: d["box"].pop("t")),
+    "negative": corrupt(lambda d: d["model"].update(potentials=-1)),
     "huge": corrupt(lambda d: d["model"].update(hidden=[10**9])),
 }
 
@@ -134,6 +137,16 @@ def test_a_corrupt_checkpoint_is_2_with_a_sentence(name, run, capsys):
     CORRUPT[name](folder)
     assert check([folder]) == 2
     assert "physmix: checkpoint" in capsys.readouterr().err
+
+
+def test_weights_of_zero_are_not_said_to_hold(run, capsys):
+    from safetensors.torch import load_file, save_file
+
+    file = run("vortex", "mass_momentum") / "checkpoint" / "model.safetensors"
+    tensors = load_file(file)
+    save_file({name: t * ("weight" not in name or "mixing" not in name) for name, t in tensors.items()}, file)
+    assert check([file.parent]) == 2
+    assert "nothing was tested" in capsys.readouterr().out
 
 
 def test_the_script_sets_the_exit_code(root, vortex_file, tmp_path):

@@ -1,11 +1,13 @@
 """The training command: what a run leaves, resuming, sweeping, and refusals."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import h5py
 import pytest
 import yaml
 
@@ -13,10 +15,13 @@ from physmix.commands.train import train
 from physmix.errors import (
     ContradictionError,
     FlowFileError,
+    LawSyntaxError,
     NoFreedomError,
     RunExistsError,
     SettingsError,
+    ShapeError,
     UnknownFieldError,
+    UnsupportedLawError,
 )
 
 
@@ -68,6 +73,33 @@ def test_resuming_with_other_settings_is_refused(few, tmp_path):
         train(few("fields", "resume=true", "model.depth=1"))
 
 
+def test_resuming_with_other_data_is_refused(few, tmp_path, vortex_file):
+    data = tmp_path / "mine.hdf5"
+    shutil.copy(vortex_file, data)
+    train(few("fields", f"data={data}"))
+    with h5py.File(data, "r+") as file:
+        file["t0_fields/density"][0, 0, 0, 0] *= 1.5
+    with pytest.raises(SettingsError, match="other settings of data_sha256"):
+        train(few("fields", f"data={data}", "resume=true"))
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.json"])
+@pytest.mark.parametrize("content", ["[", "[]", "{"])
+def test_a_damaged_run_is_refused_with_a_sentence(name, content, few, tmp_path):
+    train(few("fields"))
+    (tmp_path / "runs" / "fields" / "totals" / "0" / name).write_text(content)
+    with pytest.raises(SettingsError, match=r"damaged|other settings"):
+        train(few("fields", "resume=true"))
+
+
+def test_a_run_that_went_wrong_says_so_in_json(few, tmp_path, capsys):
+    """A learning rate that throws the weights to where no number is: null, and not 0."""
+    train(few("fields", "training.stages.0.lr=1000.0", "training.stages.0.steps=3", "task.rollout=60"))
+    values = metrics(tmp_path, "fields", "totals", "0")["violations"].values()
+    assert all(value is None for value in values)
+    assert "not a number  VIOLATED" in capsys.readouterr().out
+
+
 REFUSED = {
     "unknown field": (["+law.laws.extra='dt(foo) = 0'"], UnknownFieldError, "'foo'.*rho, mx"),
     "contradiction": (["+law.laws.one='rho = 1'", "+law.laws.two='rho = 2'"], ContradictionError, "one, two"),
@@ -82,6 +114,29 @@ REFUSED = {
     "wrong type": (["model.potentials=many"], SettingsError, "not of type int"),
     "unknown optimiser": (["training.stages.0.optimizer=adamw"], SettingsError, "did you mean adam"),
     "no steps": (["training.stages.0.steps=0"], SettingsError, "steps=0"),
+    "law is a number": (["law.laws=5"], SettingsError, "laws: {name: text}"),
+    "judged law unknown": (["+judged.laws.extra='dt(foo) = 0'"], UnknownFieldError, "'foo'"),
+    "judged law unreadable": (["+judged.laws.extra='dt(rho'"], LawSyntaxError, "column"),
+    "judged law about a total": (["+judged.laws.t='integral(rho) = const'"], UnsupportedLawError, "total"),
+    "negative potentials": (["model.potentials=-1"], SettingsError, "potentials=-1"),
+    "no hidden": (["model.hidden=[0]"], SettingsError, "hidden=0"),
+    "hidden text": (["model.hidden=abc"], SettingsError, "hidden='abc'"),
+    "slope is NaN": (["model.slope=nan"], SettingsError, "slope"),
+    "no collocation": (["task.collocation=0"], SettingsError, "collocation=0"),
+    "fraction is NaN": (["task.fraction=nan"], SettingsError, "fraction"),
+    "stages is a number": (["training.stages=5"], SettingsError, "stages=5"),
+    "no stages": (["training.stages=[]"], SettingsError, "list one stage"),
+    "no epoch": (["training.steps_per_epoch=0"], SettingsError, "steps_per_epoch=0"),
+    "anneal is text": (["training.stages.0.anneal=abc"], SettingsError, "anneal='abc'"),
+    "negative rate": (["training.stages.0.lr=-1"], SettingsError, "learning rate"),
+    "negative clip": (["+training.stages.0.clip=-1.0"], SettingsError, "clip=-1"),
+    "threads": (["threads=0"], SettingsError, "threads=0"),
+    "resume is text": (["resume=abc"], SettingsError, "resume='abc'"),
+    "model of another task": (
+        ["model=stack", "law=none", "law@judged=none"],
+        ShapeError,
+        "the state has shape",
+    ),
     "no data": (["data=none.hdf5"], FlowFileError, "does not exist"),
     "bad name": (["name=../up"], SettingsError, "no name of a folder"),
     "bad seed": (["seed=-1"], SettingsError, "seed=-1"),
@@ -107,6 +162,7 @@ def test_the_command_ends_with_one_sentence(root, tmp_path):
         (["experiment=vortex", "sed=1"], "no key 'sed' (did you mean seed?)"),
         (["experiment=vortx"], "(did you mean vortex?); choose from fields, vortex"),
         ([], "add experiment=NAME, one of fields, vortex"),
+        (["experiment=vortex", "law=null"], "must be a string"),
         (["experiment=vortex", "data=nowhere.hdf5"], "nowhere.hdf5"),
     ]:
         result = subprocess.run(

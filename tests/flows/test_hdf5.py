@@ -82,6 +82,38 @@ def external(file):
     file["t0_fields/density"] = h5py.ExternalLink("other.hdf5", "/secret")
 
 
+def external_group(file):
+    del file["t0_fields"]
+    file["t0_fields"] = h5py.ExternalLink("other.hdf5", "/t0_fields")
+
+
+def soft_then_external(file):
+    file["elsewhere"] = h5py.ExternalLink("other.hdf5", "/t0_fields/density")
+    del file["t0_fields/density"]
+    file["t0_fields/density"] = h5py.SoftLink("/elsewhere")
+
+
+def dangling_boundary(file):
+    file["boundary_conditions/odd"] = h5py.SoftLink("/nowhere")
+
+
+def name_with_a_path(file):
+    file["t0_fields"].attrs["field_names"] = ["../t1_fields/velocity"]
+
+
+def no_trajectory(file):
+    for name in ("t0_fields/density", "t0_fields/pressure", "t1_fields/velocity"):
+        shape = file[name].shape
+        del file[name]
+        file[name] = np.zeros((0, *shape[1:]))
+
+
+def uneven_trajectories(file):
+    values = file["t0_fields/density"][()]
+    del file["t0_fields/density"]
+    file["t0_fields/density"] = values[:1]
+
+
 def dangling(file):
     del file["t0_fields/density"]
     file["t0_fields/density"] = h5py.SoftLink("/nowhere")
@@ -121,6 +153,12 @@ BROKEN = {
     "names that are numbers": (lambda f: f["t0_fields"].attrs.__setitem__("field_names", 3.5), "no dataset"),
     "external link": (external, "link to another file"),
     "dangling link": (dangling, "no dataset"),
+    "external group": (external_group, "link to another file"),
+    "soft link to an external one": (soft_then_external, "link to another file|no dataset"),
+    "dangling boundary": (dangling_boundary, "no group /boundary_conditions/odd"),
+    "a name with a path": (name_with_a_path, "is no name"),
+    "no trajectory": (no_trajectory, "fields of 0 trajectories"),
+    "uneven trajectories": (uneven_trajectories, "1, 2 trajectories"),
     "virtual": (virtual, "kept in another file"),
     "huge": (huge, "bytes"),
     "integers": (integers, "expected floating point"),
@@ -134,6 +172,7 @@ def test_a_broken_file_is_refused(flow, tmp_path, name):
     change, message = BROKEN[name]
     path = tmp_path / "flow.hdf5"
     write_flow(flow, path)
+    write_flow(flow, tmp_path / "other.hdf5")  # where the links lead
     edit(path, change)
     with pytest.raises(FlowFileError, match=message):
         read_flow(path)
@@ -166,3 +205,34 @@ def test_a_full_disk_leaves_the_old_file(flow, tmp_path, monkeypatch):
         write_flow(flow, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["flow.hdf5"]
+
+
+@pytest.mark.parametrize(("kind", "read"), [(">f8", "f8"), (">f4", "f4"), ("f2", "f4"), ("g", "f8")])
+def test_other_floating_point_types_become_ours(flow, tmp_path, kind, read):
+    path = tmp_path / "flow.hdf5"
+    write_flow(flow, path)
+
+    def change(file):
+        values = file["t0_fields/density"][()]
+        attributes = dict(file["t0_fields/density"].attrs)
+        del file["t0_fields/density"]
+        file["t0_fields"].create_dataset("density", data=values.astype(kind)).attrs.update(attributes)
+
+    edit(path, change)
+    density = read_flow(path).scalars["density"]
+    assert density.dtype == np.dtype(read)
+    assert density.dtype.isnative
+    np.testing.assert_allclose(density, flow.scalars["density"], rtol=1e-3)
+
+
+def test_names_and_types_as_bytes_are_read(flow, tmp_path):
+    path = tmp_path / "flow.hdf5"
+    write_flow(flow, path)
+
+    def change(file):
+        attributes = file["boundary_conditions/x_periodic"].attrs
+        attributes["bc_type"] = np.bytes_("periodic")
+        attributes["associated_dims"] = np.array(["x"], dtype="S1")
+
+    edit(path, change)
+    assert read_flow(path).boundary == flow.boundary

@@ -1,5 +1,7 @@
 """The isentropic vortex: exact, simulated, and the file in data/."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -92,12 +94,34 @@ def test_the_simulation_converges_and_conserves(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # the solver leaves nothing behind
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"points": 2}, {"points": 8, "snapshots": 1}, {"points": 8, "duration": 0.0}]
-)
+WRONG = [
+    {"points": 2},
+    {"snapshots": 1},
+    {"duration": 0.0},
+    {"refinement": 0},
+    {"cfl": 0.0},
+    {"cfl": 2.0},
+    {"cfl": float("nan")},
+    {"stream": [1.0]},
+    {"gamma": 1.0},
+    {"length": -1.0},
+    {"strength": 100.0},
+    {"strength": float("nan")},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_numbers_that_make_no_simulation_are_refused(wrong):
-    with pytest.raises(SettingsError, match="too small"):
-        simulate_vortex(**{**SETTINGS, **wrong})
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        simulate_vortex(**{**SETTINGS, "points": 8, **wrong})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, "{}", '{"gamma": 1, "strength": 5, "stream": [1, 1], "length": 10}']
+)
+def test_a_provenance_that_is_not_ours_gives_no_exact_solution(vortex_file, text):
+    flow = dataclasses.replace(read_flow(vortex_file), provenance={"vortex": text})
+    assert exact_solution(flow) is None
 
 
 def test_the_file_in_data_is_near_the_exact_solution(vortex_file):

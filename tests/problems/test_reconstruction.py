@@ -1,10 +1,12 @@
 """Samples, losses and errors of the reconstruction of a flow."""
 
+import numpy as np
 import pytest
 import torch
 
 from physmix.errors import SettingsError
 from physmix.flows import Flow, IsentropicVortex, gas, read_flow
+from physmix.mixing import PotentialModel, pointwise_network
 from physmix.problems import FlowReconstruction, primitive_tensor, sample_flow
 
 NUMBERS = {"fraction": 0.02, "collocation": 64, "hold_out": 4, "seed": 0}
@@ -79,3 +81,27 @@ def test_a_flow_without_pressure_is_refused(flow):
     bare = Flow("bare", flow.time, flow.axes, {"density": flow.scalars["density"]}, flow.vectors)
     with pytest.raises(SettingsError, match="pressure"):
         primitive_tensor(bare)
+
+
+def test_a_flow_with_constant_fields_has_finite_losses_and_errors(flow):
+    """Density and pressure one, at rest: no field has a size of its own."""
+    shape = (1, len(flow.time), 64, 64)
+    still = Flow(
+        "still",
+        flow.time,
+        flow.axes,
+        {"density": np.ones(shape), "pressure": np.ones(shape)},
+        {"velocity": np.zeros((*shape, 2))},
+    )
+    task = FlowReconstruction(Exact(), sample_flow(still, **NUMBERS))
+    assert all(loss.isfinite() for loss in task.losses(0).values())
+    assert all(np.isfinite(error) for error in task.errors().values())
+
+
+def test_a_task_moves_as_a_whole(samples):
+    """On a device that computes nothing, a tensor left behind would fail."""
+    net = pointwise_network(3, [4], 2)
+    model = PotentialModel(net, (), gas.SPACE_TIME, coordinates="txy", potentials=2, order=2)
+    task = FlowReconstruction(model, samples)
+    task.to("meta")
+    assert {loss.device.type for loss in task.losses(0).values()} == {"meta"}

@@ -9,13 +9,14 @@ from safetensors.torch import save
 from physmix.errors import CheckpointError
 from physmix.laws import compile_laws, parse_laws
 from physmix.mixing import MixingLayer
+from physmix.operators import Operators
 from physmix.training import load_weights, read_description, save_checkpoint
 
 LAWS = {"mass": "dt(rho) + dx(m) = 0"}
 
 
 def layer(laws=LAWS, seed=0):
-    compiled = compile_laws(parse_laws(laws, "tx"), ["rho", "m"], [(1, 0), (0, 1)])
+    compiled = compile_laws(parse_laws(laws, "tx"), ["rho", "m"], Operators.derivatives("tx", 1))
     return MixingLayer(compiled, 3, generator=torch.Generator().manual_seed(seed))
 
 
@@ -51,6 +52,13 @@ def test_weights_that_are_not_finite_are_refused(folder):
         load_weights(folder, layer())
 
 
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64, torch.float16], ids=str)
+def test_weights_of_another_type_are_refused(folder, kind):
+    replace(folder, weight=torch.ones_like(layer().weight).to(kind))
+    with pytest.raises(CheckpointError, match="float32 or float64"):
+        load_weights(folder, layer())
+
+
 def test_weights_of_another_shape_are_refused(folder):
     replace(folder, weight=torch.zeros(2, 4).double())
     with pytest.raises(CheckpointError, match="weight differ"):
@@ -75,6 +83,7 @@ DESCRIPTIONS = {
     "missing": (None, "no model.json"),
     "not JSON": ("{", "not readable JSON"),
     "binary": (b"\xff\xfe\x00", "not readable JSON"),
+    "nested too deeply": ("[" * 100_000, "not readable JSON"),
     "a list": ("[]", "not a physmix checkpoint"),
     "another format": ('{"format": "other"}', "not a physmix checkpoint"),
     "another version": (json.dumps({"format": "physmix-checkpoint", "version": 99}), "version 99"),
