@@ -60,6 +60,20 @@ class ContradictionError(PhysmixError):
         self.rows = tuple(rows)
 
 
+class UnsupportedSetError(PhysmixError):
+    """A constraint set that cannot do what is asked."""
+
+    def __init__(self, members: str, what: str, remedy: str) -> None:
+        super().__init__(f"{members} has no {what}: {remedy}.")
+
+
+class ProjectionError(PhysmixError):
+    """A projection that does not converge."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"no projection was found: {problem}; {remedy}.")
+
+
 class NoFreedomError(PhysmixError):
     """Laws that only the zero matrix satisfies."""
 

@@ -8,6 +8,10 @@ install_import_hook("physmix", "typechecker.typechecked")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+settings.register_profile("shared", deadline=None)  # a busy machine is no failure
+settings.load_profile("shared")
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,24 +1,29 @@
-"""The affine set { w : A w = b }, applied to the last axis of a weight."""
+"""Linear equality: vectors with A w = b; and with it A W = B on outputs and W C = F on inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from physmix.constraints.rank import Rank, minimal_conflict, solve
+from physmix.constraints.set import Constant, ConstraintSet, Kind, Polyhedral
 from physmix.errors import ContradictionError, SettingsError, ShapeError
 
+_DENSE = 192  # up to here one product with the projector is faster than two with a basis
 
-class LinearSet:
-    """All vectors w of length n with A w = b; leading axes of a weight are independent members.
 
-    Every verb keeps the shape, dtype and device of what it is given.
+class LinearSet(ConstraintSet):
+    """All vectors w of length n with A w = b, real or complex, along the last axis of a weight.
+
+    For a matrix W of shape (outputs, inputs) this is W C = F with C = A^T and the rows of F as
+    right sides. `on_outputs`, `on_inputs` and `on_weight` make the three forms of a matrix.
 
     Args:
         matrix: A, of shape (m, n). No rows (m = 0) means that every vector is a member.
-        right_side: b, of shape (m,); zero if omitted.
+        right_side: b, of shape (m,), or (*lead, m) for a right side of each leading member; zero if
+            omitted.
         names: one name a row, used when rows contradict each other.
         basis: orthonormal columns that span the null space of A, where it is known exactly.
 
@@ -27,6 +32,8 @@ class LinearSet:
         SettingsError: if A has no columns, or a number is not finite.
         ContradictionError: if no vector is a member; it names a minimal conflicting subset.
     """
+
+    axes, kind = 1, Kind.AFFINE
 
     def __init__(
         self,
@@ -39,96 +46,126 @@ class LinearSet:
             raise ShapeError("the matrix A of a linear set", matrix.shape, "(rows, columns)")
         rows, self.size = matrix.shape
         right_side = matrix.new_zeros(rows) if right_side is None else right_side
-        if right_side.shape != (rows,):
-            raise ShapeError("the right side b of a linear set", right_side.shape, f"({rows},)")
-        matrix, right_side = matrix.detach().double(), right_side.detach().double()
+        if right_side.ndim == 0 or right_side.shape[-1] != rows:
+            raise ShapeError("the right side b of a linear set", right_side.shape, f"(..., {rows})")
+        if names is not None and len(names) != rows:
+            raise ShapeError("the names of a linear set", (len(names),), f"({rows},)")
+        dtype = torch.promote_types(torch.promote_types(matrix.dtype, right_side.dtype), torch.float64)
+        matrix, right_side = matrix.detach().to(dtype), right_side.detach().to(dtype)
         if self.size == 0 or not (matrix.isfinite().all() and right_side.isfinite().all()):
             problem = "no columns" if self.size == 0 else "numbers that are not finite"
             raise SettingsError("a linear set", f"A or b has {problem}", "correct the constraint")
-        # Unit rows make the decisions on rank and feasibility independent of the units of a law.
-        norms = matrix.norm(dim=1)
+        self.is_complex = matrix.is_complex()
+        norms = torch.linalg.vector_norm(matrix, dim=1)
         scale = torch.where(norms > 0, norms, torch.ones_like(norms))
         self.matrix, self.right_side = matrix / scale[:, None], right_side / scale
-        labels = [f"row {i}" for i in range(rows)] if names is None else list(names)
-        if not _feasible(self.matrix, self.right_side):
-            kept = _conflict(self.matrix, self.right_side)
-            raise ContradictionError(dict.fromkeys(labels[i] for i in kept))
-        if basis is None:
-            _, values, vectors = torch.linalg.svd(self.matrix, full_matrices=True)
-            basis = vectors[_rank(values, self.matrix.shape) :].T.contiguous()
-        self._basis = basis
-        self.rank = self.size - basis.shape[1]
-        self._projector = self._basis @ self._basis.T
-        self._origin = _least_squares(self.matrix, self.right_side)
+        self.names = tuple(f"row {i}" for i in range(rows)) if names is None else tuple(names)
+        solution = solve(self.matrix, self.right_side, basis)
+        if not bool(solution.feasible.all()):
+            raise ContradictionError(dict.fromkeys(self.names[i] for i in self._conflict(solution.feasible)))
+        self.rank: Rank = solution.rank
+        self._origin, self._null = Constant(solution.origin), solution.basis
+        # Of the two factors of the projection the narrower one; a given basis is exact, so it stays.
+        self._remove = basis is None and 2 * self.rank.rank < self.size and self.size > _DENSE
+        self._factor = Constant(_row_space(self.matrix, self.rank.rank) if self._remove else self._null)
+        dense = self.size <= _DENSE
+        self._projector = Constant((self._null @ self._null.mH).mT) if dense else None
+        self._matrix, self._right_side = Constant(self.matrix), Constant(self.right_side)
+
+    def _conflict(self, feasible: Tensor) -> list[int]:
+        side = self.right_side.expand(*feasible.shape, -1)[~feasible][0]
+        return minimal_conflict(
+            len(self.matrix), lambda rows: bool(solve(self.matrix[rows], side[rows]).feasible.all())
+        )
 
     @property
     def nullity(self) -> int:
-        """The number of free coordinates of a member."""
-        return self.size - self.rank
+        """The number of free coordinates of one member."""
+        return self.size - self.rank.rank
 
-    def basis(self, like: Tensor | None = None) -> Float[Tensor, "n nullity"]:
-        """Orthonormal columns N that span the differences of members."""
-        return self._basis.clone() if like is None else self._basis.to(like, copy=True)
+    def basis(self) -> Tensor:
+        """Orthonormal columns N, (n, nullity), that span the differences of members."""
+        return self._null.clone()
 
-    def origin(self, like: Tensor | None = None) -> Float[Tensor, " n"]:
-        """The member of smallest norm."""
-        return self._origin.clone() if like is None else self._origin.to(like, copy=True)
+    def origin(self) -> Tensor:
+        """The member of smallest norm, (*lead, n)."""
+        return self._origin.value.clone()
 
-    def project(self, weight: Float[Tensor, "*lead n"]) -> Float[Tensor, "*lead n"]:
-        """The member nearest to each vector: w0 + N N^T w."""
-        return self._origin.to(weight) + weight @ self._projector.to(weight)
+    def tangent(self, vector: Tensor) -> Tensor:
+        """The part of each vector along the set: N N^H v."""
+        self.check_shape(vector.shape)
+        self._check_field(vector)
+        if self._projector is not None:
+            return vector @ self._projector.like(vector)
+        factor = self._factor.like(vector)
+        along = (vector @ factor.conj()) @ factor.mT
+        return vector - along if self._remove else along
 
-    def map_gradient(
-        self, weight: Float[Tensor, "*lead n"], gradient: Float[Tensor, "*lead n"]
-    ) -> Float[Tensor, "*lead n"]:
-        """The gradient mapping (w - P(w - eta g)) / eta of a member w: here N N^T g for any eta."""
-        del weight  # an affine set has the same tangent space everywhere
-        return gradient @ self._projector.to(gradient)
+    def project(self, weight: Tensor) -> Tensor:
+        """The member nearest to each vector: w0 + N N^H w."""
+        along = self.tangent(weight)
+        return self._origin.like(weight) + along
 
-    def residual(self, weight: Float[Tensor, "*lead n"]) -> Float[Tensor, "*lead m"]:
-        """A w - b, each row scaled to unit norm."""
-        return weight @ self.matrix.to(weight).T - self.right_side.to(weight)
+    def map_gradient(self, weight: Tensor, gradient: Tensor, step: float = 1.0) -> Tensor:
+        """The gradient mapping, here N N^H g for any step: the tangent space is the same everywhere."""
+        del weight, step
+        return self.tangent(gradient)
 
-    def contains(self, weight: Float[Tensor, "*lead n"]) -> bool:
-        """Whether every vector is a member to the round-off of its dtype."""
-        size = torch.linalg.vector_norm(weight, dim=-1, keepdim=True) + self._origin.norm()
-        bound = 10 * torch.finfo(weight.dtype).eps * self.size**0.5 * (1 + size)
-        return bool((self.residual(weight).abs() <= bound).all())
+    def residual(self, weight: Tensor) -> Tensor:
+        """A w - b, each row scaled to unit norm, (*lead, m)."""
+        self._check_field(weight)
+        return weight @ self._matrix.like(weight).mT - self._right_side.like(weight)
 
-    def sample(
-        self,
-        *lead: int,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float64,
-    ) -> Float[Tensor, "*lead n"]:
-        """Members drawn from the standard normal distribution on the set."""
-        free = torch.randn(*lead, self.nullity, generator=generator, dtype=torch.float64)
-        return (self._origin + free @ self._basis.T).to(dtype)
+    def coordinates(self, weight: Tensor) -> Tensor:
+        """theta = N^H (w - w0), (*lead, nullity)."""
+        self._check_field(weight)
+        return (weight - self._origin.like(weight)) @ self._null.conj().to(weight)
+
+    def point(self, coordinates: Tensor) -> Tensor:
+        """w = w0 + N theta, (*lead, n)."""
+        self._check_field(coordinates)
+        return self._origin.like(coordinates) + coordinates @ self._null.mT.to(coordinates)
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise ShapeError unless the last axis has length n and the leading ones fit b."""
+        lead = self.right_side.shape[:-1]
+        fits = len(shape) > len(lead) and shape[-1] == self.size
+        if not fits or (lead and tuple(shape[-1 - len(lead) : -1]) != tuple(lead)):
+            raise ShapeError(
+                "a constrained weight", shape, f"(..., {', '.join(map(str, (*lead, self.size)))})"
+            )
+
+    def polyhedral(self, shape: Sequence[int]) -> Polyhedral:
+        """A w = b for every leading member, without bounds."""
+        self.check_shape(shape)
+        members = 1
+        for length in shape[:-1]:
+            members *= length
+        eye = torch.eye(members, dtype=self.matrix.dtype)
+        infinite = torch.full((members * self.size,), torch.inf, dtype=torch.float64)
+        side = self.right_side.expand(*shape[:-1], -1).reshape(-1)
+        return Polyhedral(torch.kron(eye, self.matrix), side, -infinite, infinite, self.names * members)
+
+    def homogeneous(self) -> LinearSet:
+        """The set of differences of members: A w = 0."""
+        return LinearSet(self.matrix, names=self.names, basis=self._null)
+
+    def _check_field(self, weight: Tensor) -> None:
+        if self.is_complex and not weight.is_complex():
+            raise SettingsError(
+                "a linear set",
+                f"its equations are complex and the weight is {weight.dtype}",
+                "make the weight complex, or stack A.real over A.imag for a real weight",
+            )
+
+    def __repr__(self) -> str:
+        field = "complex " if self.is_complex else ""
+        return (
+            f"LinearSet({len(self.matrix)} {field}equations for {self.size} weights: rank {self.rank.rank} "
+            f"(gap {self.rank.gap:.0e}), {self.nullity} free)"
+        )
 
 
-def _rank(values: Tensor, shape: Sequence[int]) -> int:
-    if values.numel() == 0:
-        return 0
-    return int((values > max(shape) * torch.finfo(values.dtype).eps * values[0]).sum())
-
-
-def _least_squares(matrix: Tensor, right_side: Tensor) -> Tensor:
-    left, values, vectors = torch.linalg.svd(matrix, full_matrices=False)
-    rank = _rank(values, matrix.shape)
-    return vectors[:rank].T @ ((left[:, :rank].T @ right_side) / values[:rank])
-
-
-def _feasible(matrix: Tensor, right_side: Tensor) -> bool:
-    miss = matrix @ _least_squares(matrix, right_side) - right_side
-    scale = right_side.abs().max().item() if right_side.numel() else 0.0
-    return miss.numel() == 0 or miss.abs().max().item() <= 1e-10 * scale
-
-
-def _conflict(matrix: Tensor, right_side: Tensor) -> list[int]:
-    """A minimal subset of rows in conflict, by deletion: a row is kept if dropping it cures."""
-    kept = list(range(len(matrix)))
-    for row in list(kept):
-        rest = [i for i in kept if i != row]
-        if not _feasible(matrix[rest], right_side[rest]):
-            kept = rest
-    return kept
+def _row_space(matrix: Tensor, rank: int) -> Tensor:
+    """Orthonormal columns, (n, rank), that span the rows of A as vectors: the complement of N."""
+    return torch.linalg.svd(matrix, full_matrices=False).Vh[:rank].mH

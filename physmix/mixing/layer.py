@@ -40,10 +40,10 @@ class MixingLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.constraint = constraint
-        weight = constraint.weights.sample(potentials, generator=generator)
+        weight = constraint.weights.sample(potentials, constraint.weights.size, generator=generator)
         weight = weight * gain / math.sqrt(potentials * len(constraint.operators))
         self.weight = nn.Parameter(constraint.weights.project(weight))
-        self.bias = nn.Parameter(constraint.bias.origin().clone(), requires_grad=bias)
+        self.bias = nn.Parameter(constraint.bias.origin(), requires_grad=bias)
 
     @property
     def constrained(self) -> dict[str, LinearSet]:

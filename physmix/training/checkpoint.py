@@ -95,9 +95,7 @@ def load_weights(folder: Path, model: nn.Module, tensors: Mapping[str, Tensor] |
         raise CheckpointError(path, problem, "both must come from one run")
     model.load_state_dict(tensors)
     for parameter, members in constrained_parameters(model):
-        weight = parameter.detach()
-        bound = 1e4 * torch.finfo(weight.dtype).eps * max(1.0, float(weight.abs().max()))
-        missed = members.residual(weight).abs().max() if members.matrix.shape[0] else 0.0
-        if missed > bound:
-            problem = f"breaks the laws that its model.json names, by {float(missed):.1e}"
+        missed = members.violation(parameter)
+        if not missed <= max(members.tolerance, 1e4 * torch.finfo(parameter.dtype).eps):
+            problem = f"breaks the laws that its model.json names, by {missed:.1e}"
             raise CheckpointError(path, problem, "its weights come from another law")

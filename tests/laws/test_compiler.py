@@ -55,7 +55,7 @@ def test_pointwise_law_constrains_weights_and_bias():
 def test_integral_law_frees_all_differences():
     laws = parse_laws({"total": "integral(rho) = const"}, "xy")
     compiled = compile_laws(laws, ["rho", "p"], neighbour_operators(1))
-    weight = compiled.weights.sample(5).view(5, 2, 3)
+    weight = compiled.weights.sample(5, 6).view(5, 2, 3)
     assert weight[:, 0, 0].abs().max() < 1e-14  # rho may not take the identity
     assert weight[:, 0, 1:].abs().min() > 0
     assert weight[:, 1].abs().min() > 0

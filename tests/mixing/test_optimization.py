@@ -31,7 +31,7 @@ class Quadratic(nn.Module):
         root = torch.linalg.qr(random(SIZE, SIZE)).Q
         self.hessian = root @ torch.diag(torch.logspace(0, 1.5, SIZE, dtype=torch.float64)) @ root.T
         self.target = random(ROWS, SIZE)
-        self.weight = nn.Parameter(self.members.sample(ROWS, generator=generator))
+        self.weight = nn.Parameter(self.members.sample(ROWS, SIZE, generator=generator))
 
     @property
     def constrained(self):
