@@ -1,36 +1,94 @@
 """Constrained channel mixing: 1x1 layers whose weights cannot break a conservation law."""
 
-from physmix.constraints import LinearSet
+from physmix.constraints import (
+    Ball,
+    Box,
+    Columns,
+    ConstraintSet,
+    Convex,
+    DoublyStochastic,
+    Groups,
+    LinearSet,
+    Nonnegative,
+    Orthonormal,
+    Rotation,
+    Simplex,
+    Sparsity,
+    SpectralBall,
+    Whole,
+    intersect,
+    on_inputs,
+    on_outputs,
+    on_weight,
+)
 from physmix.errors import PhysmixError
 from physmix.jets import Sine
 from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, parse_law, parse_laws
 from physmix.mixing import (
+    LawfulLayer,
     MixingBlock,
     MixingLayer,
     PotentialModel,
-    constrained_parameters,
+    mix,
     pointwise_network,
-    projected,
 )
 from physmix.operators import Operators
+from physmix.optimization import (
+    GaussNewton,
+    SpectralProjectedGradient,
+    constrain,
+    constrained_parameters,
+    fixed_weights,
+    free_coordinates,
+    project_weights,
+    projected,
+    violations,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Ball",
+    "Box",
+    "Columns",
+    "ConstraintSet",
+    "Convex",
+    "DoublyStochastic",
+    "GaussNewton",
+    "Groups",
     "Law",
+    "LawfulLayer",
     "LinearSet",
     "MixingBlock",
     "MixingConstraint",
     "MixingLayer",
+    "Nonnegative",
     "Operators",
+    "Orthonormal",
     "PhysmixError",
     "PotentialModel",
+    "Rotation",
     "Scaling",
+    "Simplex",
     "Sine",
+    "Sparsity",
+    "SpectralBall",
+    "SpectralProjectedGradient",
+    "Whole",
     "compile_laws",
+    "constrain",
     "constrained_parameters",
+    "fixed_weights",
+    "free_coordinates",
+    "intersect",
+    "mix",
+    "on_inputs",
+    "on_outputs",
+    "on_weight",
     "parse_law",
     "parse_laws",
     "pointwise_network",
+    "project_weights",
     "projected",
+    "violations",
 ]

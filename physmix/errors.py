@@ -75,13 +75,10 @@ class ProjectionError(PhysmixError):
 
 
 class NoFreedomError(PhysmixError):
-    """Laws that only the zero matrix satisfies."""
+    """Constraints that a single weight satisfies, so that nothing is left to learn."""
 
-    def __init__(self, laws: Iterable[str], order: int) -> None:
-        super().__init__(
-            f"the laws {listing(laws)} leave no freedom: only zero mixing weights satisfy them over "
-            f"operators of order {order}. Drop a law, or raise the order if the law has potentials."
-        )
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} leaves no freedom: a single weight is lawful; {remedy}.")
 
 
 class UnsupportedLawError(PhysmixError):

@@ -10,7 +10,7 @@ import pytest
 FLOORS = [
     {"errors", "files", "operators"},
     {"constraints", "jets", "flows"},
-    {"laws", "grids"},
+    {"laws", "grids", "optimization"},
     {"mixing"},
     {"problems", "surrogates", "checking"},
     {"training", "reporting"},

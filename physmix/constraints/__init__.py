@@ -13,7 +13,7 @@ from physmix.constraints.set import ConstraintSet, Kind
 from physmix.constraints.simplex import Simplex
 from physmix.constraints.sparsity import Sparsity
 from physmix.constraints.stochastic import DoublyStochastic
-from physmix.constraints.views import Columns, Kernel, Whole, on_inputs, on_outputs, on_weight
+from physmix.constraints.views import Columns, Kernel, Outputs, Whole, on_inputs, on_outputs, on_weight
 
 __all__ = [
     "Ball",
@@ -28,6 +28,7 @@ __all__ = [
     "LinearSet",
     "Nonnegative",
     "Orthonormal",
+    "Outputs",
     "Polyhedron",
     "Rotation",
     "Simplex",

@@ -68,7 +68,8 @@ def compile_laws(laws: Iterable[Law], fields: Sequence[str], operators: Operator
     weights = _weight_set(laws, fields, operators)
     bias = _bias_set(laws, fields)
     if weights.nullity == 0:
-        raise NoFreedomError((law.name for law in laws), operators.order)
+        what = f"the laws {listing(law.name for law in laws)} over operators of order {operators.order}"
+        raise NoFreedomError(what, "drop a law, or raise the order if the law has potentials")
     return MixingConstraint(fields, operators, laws, weights, bias)
 
 

@@ -1,16 +1,15 @@
-"""Mixing: the lawful 1x1 layer, its optimisation, and models made of it."""
+"""Mixing: the 1x1 layers whose weights obey, and models made of them."""
 
 from physmix.mixing.blocks import MixingBlock
-from physmix.mixing.layer import MixingLayer
-from physmix.mixing.optimization import constrained_parameters, largest_residual, projected
+from physmix.mixing.lawful import LawfulLayer
+from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.potentials import PotentialModel, pointwise_network
 
 __all__ = [
+    "LawfulLayer",
     "MixingBlock",
     "MixingLayer",
     "PotentialModel",
-    "constrained_parameters",
-    "largest_residual",
+    "mix",
     "pointwise_network",
-    "projected",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from physmix.grids import neighbour_channels
 from physmix.laws import MixingConstraint, compile_laws
-from physmix.mixing.layer import MixingLayer
+from physmix.mixing.lawful import LawfulLayer
 
 
 class MixingBlock(nn.Module):
@@ -35,9 +35,9 @@ class MixingBlock(nn.Module):
         super().__init__()
         inner = [f"inner_{i}" for i in range(width)]
         free = compile_laws((), inner, constraint.operators)
-        self.read = MixingLayer(free, len(constraint.fields), generator=generator)
+        self.read = LawfulLayer(free, len(constraint.fields), generator=generator)
         self.activation = activation()
-        self.write = MixingLayer(constraint, width, gain=0.1, generator=generator)
+        self.write = LawfulLayer(constraint, width, gain=0.1, generator=generator)
 
     def forward(self, field: Float[Tensor, "batch *grid channel"]) -> Float[Tensor, "batch *grid channel"]:
         """Add the lawful increment to a field."""

@@ -1,75 +1,148 @@
-"""The mixing layer: one lawful linear map over channels, the same at every point."""
+"""The mixing layer: one linear map over channels, the same at every point."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from physmix.constraints import LinearSet
-from physmix.errors import ShapeError
-from physmix.laws import MixingConstraint
+from physmix.constraints import ConstraintSet
+from physmix.errors import SettingsError, ShapeError
+from physmix.jets import Jet, rule
+from physmix.optimization import constrain
+
+_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def mix(channels: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int = -1) -> Tensor:
+    """y_i = b_i + sum over j of W_ij x_j along one axis of a tensor, the same at every point.
+
+    Args:
+        channels: x, with its channels along `axis`.
+        weight: W, (outputs, inputs).
+        bias: b, (outputs,).
+        axis: of the channels; it may stand anywhere.
+
+    Raises:
+        ShapeError: if the axis does not have as many channels as the weight has inputs.
+    """
+    outputs, inputs = weight.shape
+    place = axis % channels.ndim if channels.ndim else 0
+    if channels.ndim == 0 or channels.shape[place] != inputs:
+        raise ShapeError(
+            f"the input of a mixing layer with channels along axis {axis}", channels.shape, f"{inputs} there"
+        )
+    if place == channels.ndim - 1:
+        return nn.functional.linear(channels, weight, bias)
+    lead, tail = channels.shape[:place], channels.shape[place + 1 :]
+    # One batched product that reads and writes each number once, in the layout it has.
+    flat = channels.reshape(math.prod(lead), inputs, math.prod(tail))
+    matrices = weight.expand(len(flat), outputs, inputs)
+    out = torch.bmm(matrices, flat) if bias is None else torch.baddbmm(bias[:, None], matrices, flat)
+    return out.reshape(*lead, outputs, *tail)
 
 
 class MixingLayer(nn.Module):
-    """y_i = beta_i + sum over (k, a) of W_k,(i,a) z_a,k at every point: a 1x1 convolution.
+    """A 1x1 convolution whose weight W, (outputs, inputs), is a member of a constraint set.
 
-    z_a,k is operator a applied to potential k. The weight has one row per potential, a member of
-    the constraint; so each row is lawful by itself. Weight and bias start lawful; an optimiser
-    passed through `projected` keeps them so.
+    The channels stand along any axis of the input: -1 for sequences, points and jets, 1 for images
+    and volumes in torch's layout.
+
+        layer = MixingLayer(8, 3, on_outputs(A, B), axis=1)
 
     Args:
-        constraint: the lawful weights, from `compile_laws`.
-        potentials: the number of potentials.
-        bias: whether to add a (lawful) bias. Without one, the constant member of the bias set that
-            has the smallest norm is added, which is zero for homogeneous laws.
-        gain: size of the initial outputs for potentials with derivatives of size one.
-        generator: source of the initial weights.
+        inputs: channels in.
+        outputs: channels out.
+        members: the set of W, or several whose intersection is meant; omitted, W is free.
+        bias: whether to add one.
+        bias_members: the set of the bias; for a relation A y = B x it is A b = 0 if omitted.
+        axis: of the channels.
+        dtype: of the parameters; torch's default if omitted. Exactness asks for torch.float64.
+        generator: source of the initial weight.
+
+    Raises:
+        SettingsError: if a number of channels is not positive.
+        ShapeError, UnsupportedSetError, ContradictionError, NoFreedomError: see `constrain`.
     """
 
     def __init__(
         self,
-        constraint: MixingConstraint,
-        potentials: int,
+        inputs: int,
+        outputs: int,
+        members: ConstraintSet | Sequence[ConstraintSet] | None = None,
         *,
         bias: bool = True,
-        gain: float = 1.0,
+        bias_members: ConstraintSet | None = None,
+        axis: int = -1,
+        dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.constraint = constraint
-        weight = constraint.weights.sample(potentials, constraint.weights.size, generator=generator)
-        weight = weight * gain / math.sqrt(potentials * len(constraint.operators))
-        self.weight = nn.Parameter(constraint.weights.project(weight))
-        self.bias = nn.Parameter(constraint.bias.origin(), requires_grad=bias)
-
-    @property
-    def constrained(self) -> dict[str, LinearSet]:
-        """The set that each parameter must stay in."""
-        return {"weight": self.constraint.weights, "bias": self.constraint.bias}
-
-    def forward(self, channels: Float[Tensor, "operator *point potential"]) -> Float[Tensor, "*point field"]:
-        """Mix the channels of each point."""
-        operators, fields = len(self.constraint.operators), len(self.constraint.fields)
-        expected = (operators, self.weight.shape[0])
-        if channels.ndim < 2 or (channels.shape[0], channels.shape[-1]) != expected:
-            raise ShapeError(
-                "the input of a mixing layer", channels.shape, f"({expected[0]}, ..., {expected[1]})"
+        if inputs < 1 or outputs < 1:
+            raise SettingsError(
+                "a mixing layer", f"inputs={inputs}, outputs={outputs}", "give numbers from 1 up"
             )
-        weight = self.weight.view(-1, fields, operators)
-        # One matrix product per operator, summed in place of a gathered copy of the channels.
-        flat = channels.reshape(operators, -1, channels.shape[-1])
-        out = torch.addmm(self.bias, flat[0], weight[:, :, 0])
-        for a in range(1, operators):
-            out = torch.addmm(out, flat[a], weight[:, :, a])
-        return out.view(*channels.shape[1:-1], fields)
+        self.axis = axis
+        weight = torch.empty(outputs, inputs, dtype=dtype)
+        self.weight = nn.Parameter(weight.normal_(0.0, inputs**-0.5, generator=generator))
+        self.bias = nn.Parameter(weight.new_zeros(outputs)) if bias else None
+        if members is not None:
+            constrain(self, members, bias=bias_members)
+        elif bias_members is not None and bias:
+            constrain(self, bias_members, "bias")
+
+    def forward(self, channels: Tensor) -> Tensor:
+        """Mix the channels of each point."""
+        return mix(channels, self.weight, self.bias, self.axis)
+
+    def fold(self, dimensions: int | None = None) -> nn.Module:
+        """The same map as a plain layer of torch: a Linear, or with `dimensions` a 1x1 convolution.
+
+        Args:
+            dimensions: 1 to 3 for a ConvNd on (batch, channel, *grid); None for a Linear on the last
+                axis.
+
+        Raises:
+            SettingsError: for another number, or an axis that such a layer does not have.
+        """
+        wanted = -1 if dimensions is None else 1
+        if dimensions not in (None, *_CONVOLUTIONS) or self.axis != wanted:
+            raise SettingsError(
+                "fold",
+                f"dimensions={dimensions} with axis={self.axis}",
+                "give axis=1 and 1 to 3, or axis=-1 and None",
+            )
+        outputs, inputs = self.weight.shape
+        settings: dict[str, Any] = {
+            "bias": self.bias is not None,
+            "device": self.weight.device,
+            "dtype": self.weight.dtype,
+        }
+        if dimensions is None:
+            plain: nn.Module = nn.Linear(inputs, outputs, **settings)
+        else:
+            plain = _CONVOLUTIONS[dimensions](inputs, outputs, 1, **settings)
+        with torch.no_grad():
+            plain.weight.copy_(self.weight.reshape(plain.weight.shape))  # type: ignore[operator, arg-type]
+            if self.bias is not None:
+                plain.bias.copy_(self.bias)  # type: ignore[operator]
+        return plain
 
     def extra_repr(self) -> str:
-        """Sizes and laws, for print(module)."""
-        laws = ", ".join(law.name for law in self.constraint.laws) or "none"
-        return (
-            f"potentials={self.weight.shape[0]}, operators={len(self.constraint.operators)}, "
-            f"fields={', '.join(self.constraint.fields)}, laws={laws}"
+        """Sizes and sets, for print(module)."""
+        sets = ", ".join(
+            f"{name} in {members!r}" for name, members in getattr(self, "constrained", {}).items()
         )
+        outputs, inputs = self.weight.shape
+        return f"{inputs} -> {outputs}, axis={self.axis}" + (f", {sets}" if sets else "")
+
+
+@rule(MixingLayer)
+def _mix_jet(module: MixingLayer, jet: Jet) -> Jet:
+    out = mix(jet.coefficients, module.weight)
+    if module.bias is not None:  # a constant has no derivative
+        out[0].add_(module.bias)
+    return Jet(jet.space, out)

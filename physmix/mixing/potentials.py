@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from physmix.errors import ShapeError
 from physmix.jets import Jet, push, seed
 from physmix.laws import Law, Scaling, compile_laws
-from physmix.mixing.layer import MixingLayer
+from physmix.mixing.lawful import LawfulLayer
 from physmix.operators import Operators
 
 
@@ -56,7 +56,7 @@ class PotentialModel(nn.Module):
         scaled = [scaling.apply(law) for law in self.laws]
         operators = Operators.derivatives(self.coordinates, order)
         constraint = compile_laws(scaled, self.fields, operators)
-        self.mixing = MixingLayer(constraint, potentials, gain=0.2, generator=generator)
+        self.mixing = LawfulLayer(constraint, potentials, gain=0.2, generator=generator)
         self.register_buffer("centre", _vector(scaling.centre, self.coordinates, 0.0))
         self.register_buffer("length", _vector(scaling.length, self.coordinates, 1.0))
         self.register_buffer("size", _vector(scaling.size, self.fields, 1.0))

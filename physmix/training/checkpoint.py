@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from physmix.errors import CheckpointError
 from physmix.files import write_whole
-from physmix.mixing import constrained_parameters
+from physmix.optimization import constrained_parameters
 
 FORMAT = "physmix-checkpoint"
 VERSION = 1

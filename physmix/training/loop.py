@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from physmix.errors import TrainingError
-from physmix.mixing import projected
+from physmix.optimization import projected
 
 
 @runtime_checkable

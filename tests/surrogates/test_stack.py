@@ -7,7 +7,7 @@ from physmix.checking import judge_rollout, random_states
 from physmix.errors import SettingsError, ShapeError
 from physmix.flows import gas, read_flow
 from physmix.laws import Scaling, parse_laws
-from physmix.mixing import projected
+from physmix.optimization import projected
 from physmix.problems import primitive_tensor
 from physmix.surrogates import FieldStack, NextState, rollout
 

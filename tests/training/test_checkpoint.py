@@ -8,7 +8,7 @@ from safetensors.torch import save
 
 from physmix.errors import CheckpointError
 from physmix.laws import compile_laws, parse_laws
-from physmix.mixing import MixingLayer
+from physmix.mixing import LawfulLayer
 from physmix.operators import Operators
 from physmix.training import load_weights, read_description, save_checkpoint
 
@@ -17,7 +17,7 @@ LAWS = {"mass": "dt(rho) + dx(m) = 0"}
 
 def layer(laws=LAWS, seed=0):
     compiled = compile_laws(parse_laws(laws, "tx"), ["rho", "m"], Operators.derivatives("tx", 1))
-    return MixingLayer(compiled, 3, generator=torch.Generator().manual_seed(seed))
+    return LawfulLayer(compiled, 3, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mixing.test_optimization import Quadratic
+from quadratic import Quadratic
 from torch import nn
 
 from physmix.errors import TrainingError

@@ -12,12 +12,13 @@ from physmix.flows.gas import SPACE_TIME
 from physmix.grids import neighbour_operators
 from physmix.jets import Jet, JetSpace, Sine
 from physmix.laws import Scaling, compile_laws, parse_laws
-from physmix.mixing import MixingBlock, MixingLayer, PotentialModel, pointwise_network, projected
+from physmix.mixing import LawfulLayer, MixingBlock, PotentialModel, pointwise_network
 from physmix.operators import Operators, monomials
+from physmix.optimization import projected
 
 
 def test_a_layer_is_its_formula(mass_momentum, generator):
-    layer = MixingLayer(
+    layer = LawfulLayer(
         compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5, generator=generator
     )
     channels = torch.randn(6, 4, 7, 5, generator=generator, dtype=torch.float64)
@@ -27,25 +28,25 @@ def test_a_layer_is_its_formula(mass_momentum, generator):
 
 def test_a_layer_is_a_1x1_convolution(generator):
     """The same map by torch's own convolution, on an image."""
-    layer = MixingLayer(compile_laws((), ["a", "b"], Operators.identity()), 3, generator=generator)
+    layer = LawfulLayer(compile_laws((), ["a", "b"], Operators.identity()), 3, generator=generator)
     image = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64)
     convolution = nn.functional.conv2d(image, layer.weight.T[:, :, None, None], layer.bias)
     torch.testing.assert_close(layer(image.movedim(1, -1)[None]), convolution.movedim(1, -1))
 
 
 def test_the_wrong_shape_is_refused(mass_momentum):
-    layer = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
+    layer = LawfulLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
     with pytest.raises(ShapeError, match=r"\(6, 2, 4\), expected \(6, ..., 5\)"):
         layer(torch.zeros(6, 2, 4, dtype=torch.float64))
 
 
 def test_a_layer_survives_copies_and_state_dicts(mass_momentum, generator):
-    layer = MixingLayer(
+    layer = LawfulLayer(
         compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5, generator=generator
     )
     buffer = io.BytesIO()
     torch.save(layer.state_dict(), buffer)
-    other = MixingLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
+    other = LawfulLayer(compile_laws(mass_momentum, SPACE_TIME, Operators.derivatives("txy", 2)), 5)
     other.load_state_dict(torch.load(io.BytesIO(buffer.getvalue()), weights_only=True))
     channels = torch.randn(6, 3, 5, generator=generator, dtype=torch.float64)
     assert torch.equal(other(channels), layer(channels))

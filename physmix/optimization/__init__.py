@@ -1,0 +1,21 @@
+"""Optimisation on constraint sets: every supported pair of set and optimiser reaches the true optimum."""
+
+from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
+from physmix.optimization.coordinates import fixed_weights, free_coordinates
+from physmix.optimization.gauss_newton import GaussNewton
+from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
+from physmix.optimization.spectral import SpectralProjectedGradient
+
+__all__ = [
+    "FIRST_ORDER",
+    "QUASI_NEWTON",
+    "GaussNewton",
+    "SpectralProjectedGradient",
+    "constrain",
+    "constrained_parameters",
+    "fixed_weights",
+    "free_coordinates",
+    "project_weights",
+    "projected",
+    "violations",
+]
