@@ -32,7 +32,6 @@ FIRST_ORDER: tuple[type[optim.Optimizer], ...] = (
     optim.Adamax,
     optim.RMSprop,
     optim.Adagrad,
-    optim.Adadelta,
     optim.ASGD,
 )
 """Optimisers whose step is a positive scaling of (averaged) gradients: they serve on every set."""

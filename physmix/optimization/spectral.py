@@ -91,10 +91,12 @@ class SpectralProjectedGradient(torch.optim.Optimizer):
             loss, before, slopes = trial, slopes, self._slopes()
             change = [new - was for new, was in zip(slopes, before, strict=True)]
             curvature = _inner(moves, change)
-            # The long and the short step of Barzilai and Borwein in turn.
-            run["turn"] = 1 - run.get("turn", 0)
-            spectral = distance / curvature if run["turn"] else curvature / (_inner(change, change) or 1.0)
-            run["length"] = min(max(spectral, _SHORTEST), _LONGEST) if curvature > 0 else 4 * length
+            if curvature > 0:  # the long and the short step of Barzilai and Borwein in turn
+                run["turn"] = not run.get("turn", False)
+                spectral = distance / curvature if run["turn"] else curvature / _inner(change, change)
+            else:
+                spectral = 4 * length
+            run["length"] = min(max(spectral, _SHORTEST), _LONGEST)
             if max(float(m.abs().max()) for m in moves if m.numel()) <= settings["tolerance"] * length:
                 break
         return first
