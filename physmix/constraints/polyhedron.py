@@ -72,6 +72,8 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
         ProjectionError: if it does not converge; then the set is empty, or all but empty.
     """
     side = system.right_side
+    if not len(side):
+        return torch.clamp(points, lower, upper)
     eye = torch.eye(len(side), dtype=points.dtype, device=points.device)
 
     def at(y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
