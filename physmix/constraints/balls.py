@@ -53,6 +53,7 @@ class Ball(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """How far the norm of each vector exceeds the radius."""
+        self.check_shape(weight.shape)
         size = torch.linalg.vector_norm(weight, ord=self.norm, dim=-1)
         return (size - self.radius).clamp_min(0)
 
@@ -91,6 +92,7 @@ class SpectralBall(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """How far each matrix exceeds the radius."""
+        self.check_shape(weight.shape)
         return (torch.linalg.matrix_norm(weight, ord=2) - self.radius).clamp_min(0)
 
     def __repr__(self) -> str:

@@ -113,11 +113,13 @@ class LinearSet(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """A w - b, each row scaled to unit norm, (*lead, m)."""
+        self.check_shape(weight.shape)
         self._check_field(weight)
         return weight @ self._matrix.like(weight).mT - self._right_side.like(weight)
 
     def coordinates(self, weight: Tensor) -> Tensor:
         """theta = N^H (w - w0), (*lead, nullity)."""
+        self.check_shape(weight.shape)
         self._check_field(weight)
         return (weight - self._origin.like(weight)) @ self._null.conj().to(weight)
 

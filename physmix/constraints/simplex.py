@@ -48,6 +48,7 @@ class Simplex(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """Negative parts, then sum - total."""
+        self.check_shape(weight.shape)
         return torch.cat([weight.clamp_max(0), weight.sum(-1, keepdim=True) - self.total], -1)
 
     def polyhedral(self, shape: Sequence[int]) -> Polyhedral:

@@ -52,6 +52,7 @@ class DoublyStochastic(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """Row sums less one, column sums less one, and negative parts: (*lead, n + 2, n)."""
+        self.check_shape(weight.shape)
         rows, columns = weight.sum(-1) - 1, weight.sum(-2) - 1
         return torch.cat([rows[..., None, :], columns[..., None, :], weight.clamp_max(0)], -2)
 
