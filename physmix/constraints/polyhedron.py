@@ -14,6 +14,7 @@ from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
 from physmix.errors import ContradictionError, ProjectionError, ShapeError
 
 _ITERATIONS = 200
+_PATIENCE = 4  # steps without progress, near round-off, after which only round-off is left
 
 
 @runtime_checkable
@@ -86,20 +87,23 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
     missing = side - system.apply(points)
     y = torch.linalg.solve(system.gram(torch.ones_like(points)) + 1e-12 * eye, missing)
     member, missing, potential = at(y)
-    eps = torch.finfo(points.dtype).eps
-    best = missing.abs().amax(-1)
+    error = missing.abs().amax(-1)
+    best, nearest = error, member
+    eps, reach = torch.finfo(points.dtype).eps, 1 + points.abs().amax(-1)
+    stale, done = torch.zeros_like(error), torch.zeros_like(error, dtype=torch.bool)
     for _ in range(_ITERATIONS):
         size = 1 + member.abs().amax(-1) + side.abs().amax()
-        error = missing.abs().amax(-1)
-        active = error > 4 * eps * size
-        if not bool(active.any()):
-            return member
+        # What w(y) loses to large points is round-off too, but Newton's method decides when it is all.
+        done = done | (best <= 4 * eps * size) | ((stale >= _PATIENCE) & (best <= 1e3 * eps * (size + reach)))
+        if bool(done.all()):
+            return _settled(nearest, best, system, lower, upper)
         shifted = points + system.adjoint(y)
         free = ((shifted > lower) & (shifted < upper)).to(points)
-        damping = (1e-14 + error.clamp_max(1.0) * 1e-2).clamp_max(1e-2)[:, None, None]
+        # An error has the units of w, and y those of the points; so that the steps reach far enough.
+        damping = (1e-14 + 1e-2 * error / (error + reach))[:, None, None]
         step = -torch.linalg.solve(system.gram(free) + damping * eye, missing)
         slope = (missing * step).sum(-1)
-        length = active.to(points)
+        length = (~done).to(points)
         for _ in range(40):
             trial = y + length[:, None] * step
             member_, missing_, potential_ = at(trial)
@@ -108,15 +112,30 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
             if bool(good.all()):
                 break
             length = torch.where(good, length, 0.5 * length)
-        stuck = active & (missing_.abs().amax(-1) >= error)
         y, member, missing, potential = trial, member_, missing_, potential_
-        best = torch.minimum(best, missing.abs().amax(-1))
-        if bool((~active | (stuck & (error <= 1e3 * eps * size))).all()):
-            return member  # only round-off is left
+        error = missing.abs().amax(-1)
+        better = error < best
+        nearest = torch.where(better[:, None], member, nearest)
+        best, stale = torch.where(better, error, best), torch.where(better, 0.0, stale + 1)
     raise ProjectionError(
         f"{_ITERATIONS} Newton steps leave the equations off by {float(best.max()):.1e}",
         "the equations and bounds may all but contradict each other; loosen one",
     )
+
+
+def _settled(member: Tensor, error: Tensor, system: System, lower: Tensor, upper: Tensor) -> Tensor:
+    """The member after one correction of the numbers off their bounds, where it errs less.
+
+    It is computed from the member itself, so that it is right to the round-off of its own size, and
+    not of the size of the point that was projected.
+    """
+    eye = torch.eye(len(system.right_side), dtype=member.dtype, device=member.device)
+    free = ((member > lower) & (member < upper)).to(member)
+    missing = system.right_side - system.apply(member)
+    step = torch.linalg.solve(system.gram(free) + 1e-12 * eye, missing)
+    moved = torch.clamp(member + free * system.adjoint(step), lower, upper)
+    better = (system.apply(moved) - system.right_side).abs().amax(-1) < error
+    return torch.where(better[:, None], moved, member)
 
 
 class Polyhedron(ConstraintSet):
