@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_REFINEMENTS = 3  # so that small unknowns are right beside large ones
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -56,14 +58,20 @@ def solve(matrix: Tensor, right_side: Tensor, basis: Tensor | None = None) -> So
     scaled_right = right_side * left
     inverse = (vectors[:count].mH / values[:count]) @ u[:, :count].mH
     scaled_origin = scaled_right @ inverse.mT
-    missed = (scaled_origin @ scaled.mT - scaled_right).abs().amax(-1) if rows else right_side.new_zeros(())
-    size = scaled_right.abs().amax(-1) if rows else right_side.new_ones(())
+    for _ in range(_REFINEMENTS):
+        scaled_origin = scaled_origin + (scaled_right - scaled_origin @ scaled.mT) @ inverse.mT
+    missed = (scaled_origin @ scaled.mT - scaled_right).abs()
+    # Row by row, for what is large in one row may be round-off in another (Oettli and Prager, 1964);
+    # and what round-off in each row does to the others, by the condition of Bauer and Skeel.
+    size = scaled_origin.abs() @ scaled.abs().mT + scaled_right.abs()
+    spread = size @ inverse.abs().mT @ scaled.abs().mT
+    allowed = 1e-10 * size + 100 * torch.finfo(size.dtype).eps * spread
     if basis is None:
         spanned = right[:, None] * vectors[count:].mH
         basis = torch.linalg.qr(spanned).Q if columns > count else spanned
     origin = scaled_origin * right
     origin = origin - (origin @ basis.conj()) @ basis.mT
-    return Solution(origin, basis, rank, missed.real <= 1e-10 * size.real)
+    return Solution(origin, basis, rank, (missed <= allowed).all(-1))
 
 
 def equilibrate(matrix: Tensor, sweeps: int = 4) -> tuple[Tensor, Tensor, Tensor]:
