@@ -67,7 +67,7 @@ class LinearSet(ConstraintSet):
         self._origin, self._null = Constant(solution.origin), solution.basis
         # Of the two factors of the projection the narrower one; a given basis is exact, so it stays.
         self._remove = basis is None and 2 * self.rank.rank < self.size and self.size > _DENSE
-        self._factor = Constant(_row_space(self.matrix, self.rank.rank) if self._remove else self._null)
+        self._factor = Constant(solution.rows if self._remove else self._null)
         dense = self.size <= _DENSE
         self._projector = Constant((self._null @ self._null.mH).mT) if dense else None
         self._matrix, self._right_side = Constant(self.matrix), Constant(self.right_side)
@@ -166,8 +166,3 @@ class LinearSet(ConstraintSet):
             f"LinearSet({len(self.matrix)} {field}equations for {self.size} weights: rank {self.rank.rank} "
             f"(gap {self.rank.gap:.0e}), {self.nullity} free)"
         )
-
-
-def _row_space(matrix: Tensor, rank: int) -> Tensor:
-    """Orthonormal columns, (n, rank), that span the rows of A as vectors: the complement of N."""
-    return torch.linalg.svd(matrix, full_matrices=False).Vh[:rank].mH

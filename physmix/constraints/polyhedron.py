@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from physmix.constraints.rank import minimal_conflict, solve
+from physmix.constraints.rank import equilibrate, minimal_conflict, solve
 from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
 from physmix.errors import ContradictionError, ProjectionError, ShapeError
 
@@ -193,8 +193,7 @@ class Polyhedron(ConstraintSet):
 def _orthonormal_rows(matrix: Tensor, right_side: Tensor) -> tuple[Tensor, Tensor]:
     """The same equations with orthonormal rows."""
     solution = solve(matrix, right_side)
-    rows = torch.linalg.svd(matrix, full_matrices=False).Vh[: solution.rank.rank]
-    return rows, rows @ solution.origin
+    return solution.rows.mT.contiguous(), solution.origin @ solution.rows
 
 
 def _feasible(parts: Polyhedral, conditions: Sequence[int] | range) -> bool:
@@ -212,11 +211,17 @@ def _feasible(parts: Polyhedral, conditions: Sequence[int] | range) -> bool:
     matrix, side = parts.matrix[rows], parts.right_side[rows]
     if not bool(solve(matrix, side).feasible.all()):
         return False
+    # In units in which bounds and rows are near one, for the solver's tolerances are absolute.
+    bounds = torch.stack([lower, upper]).abs()
+    unit = torch.where(bounds.isfinite(), bounds, 0.0).amax(0)
+    unit = torch.where(unit > 0, unit, torch.ones_like(unit))
+    scaled, left, right = equilibrate(matrix * unit)
     found = linprog(
         torch.zeros(size).numpy(),
-        A_eq=matrix.numpy(),
-        b_eq=side.numpy(),
-        bounds=torch.stack([lower, upper], 1).numpy(),
+        A_eq=scaled.numpy(),
+        b_eq=(side * left).numpy(),
+        bounds=(torch.stack([lower, upper], 1) / (unit * right)[:, None]).numpy(),
         method="highs",
+        options={"primal_feasibility_tolerance": 1e-10},
     )
     return bool(found.status != 2)

@@ -32,11 +32,13 @@ class Solution:
     Attributes:
         origin: of smallest norm, shape (*lead, n).
         basis: orthonormal columns that span the null space, (n, n - rank).
+        rows: orthonormal columns that span the rows as vectors, (n, rank): the complement of the basis.
         feasible: for each right side, whether there is a solution at all, shape (*lead,).
     """
 
     origin: Tensor
     basis: Tensor
+    rows: Tensor
     rank: Rank
     feasible: Tensor
 
@@ -69,9 +71,12 @@ def solve(matrix: Tensor, right_side: Tensor, basis: Tensor | None = None) -> So
     if basis is None:
         spanned = right[:, None] * vectors[count:].mH
         basis = torch.linalg.qr(spanned).Q if columns > count else spanned
+    # The columns are scaled back before they are made orthonormal: a row space of A itself would lose
+    # what is small in its units.
+    spanning = torch.linalg.qr(vectors[:count].mH / right[:, None]).Q
     origin = scaled_origin * right
     origin = origin - (origin @ basis.conj()) @ basis.mT
-    return Solution(origin, basis, rank, (missed <= allowed).all(-1))
+    return Solution(origin, basis, spanning, rank, (missed <= allowed).all(-1))
 
 
 def equilibrate(matrix: Tensor, sweeps: int = 4) -> tuple[Tensor, Tensor, Tensor]:
