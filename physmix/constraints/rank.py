@@ -76,6 +76,9 @@ def solve(matrix: Tensor, right_side: Tensor, basis: Tensor | None = None) -> So
     spanning = torch.linalg.qr(vectors[:count].mH / right[:, None]).Q
     origin = scaled_origin * right
     origin = origin - (origin @ basis.conj()) @ basis.mT
+    # What is left may be far smaller than what was taken away, so its round-off is made good.
+    correction = ((scaled_right - (origin / right) @ scaled.mT) @ inverse.mT) * right
+    origin = origin + correction - (correction @ basis.conj()) @ basis.mT
     return Solution(origin, basis, spanning, rank, (missed <= allowed).all(-1))
 
 
