@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from physmix.constraints.rank import equilibrate, minimal_conflict, solve
-from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
+from physmix.constraints.set import ConstraintSet, Kind, Polyhedral, check_real
 from physmix.errors import ContradictionError, ProjectionError, ShapeError
 
 _ITERATIONS = 200
@@ -166,6 +166,7 @@ class Polyhedron(ConstraintSet):
     def project(self, weight: Tensor) -> Tensor:
         """The nearest member, by Newton's method on the dual; see `project_bounded`."""
         self.check_shape(weight.shape)
+        check_real(weight, self)
         points = weight.reshape(-1, math.prod(self.shape)).to("cpu", torch.float64)
         return (
             project_bounded(points, self.system, self.parts.lower, self.parts.upper)
