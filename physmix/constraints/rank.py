@@ -67,7 +67,10 @@ def solve(matrix: Tensor, right_side: Tensor, basis: Tensor | None = None) -> So
     # and what round-off in each row does to the others, by the condition of Bauer and Skeel.
     size = scaled_origin.abs() @ scaled.abs().mT + scaled_right.abs()
     spread = size @ inverse.abs().mT @ scaled.abs().mT
-    allowed = 1e-10 * size + 100 * torch.finfo(size.dtype).eps * spread
+    eps = torch.finfo(size.dtype).eps
+    allowed = 1e-10 * size + 100 * eps * spread
+    if rows:  # unknowns that vanish leave nothing to compare with
+        allowed = allowed + eps**2 * size.amax(-1, keepdim=True)
     if basis is None:
         spanned = right[:, None] * vectors[count:].mH
         basis = torch.linalg.qr(spanned).Q if columns > count else spanned

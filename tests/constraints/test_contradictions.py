@@ -74,6 +74,13 @@ def test_a_conflict_in_small_units_is_seen_beside_large_ones():
     assert failure.value.rows == ("a", "b")
 
 
+def test_equations_whose_unknowns_vanish_are_no_conflict():
+    """Refined again and again, zeros become round-off of round-off, against which nothing is small."""
+    matrix = torch.tensor([[0, 0, 0, -2, 0], [-4, 0, 4, -2, 2], [0, 0, 4, 4, 2]]).double()
+    members = LinearSet(matrix, torch.tensor([0, -4, 0]).double())
+    torch.testing.assert_close(members.origin(), torch.eye(5).double()[0], rtol=0, atol=1e-15)
+
+
 def test_a_conflict_of_one_leading_member_is_found():
     matrix = torch.ones(2, 3).double()
     with pytest.raises(ContradictionError) as failure:
@@ -143,7 +150,7 @@ def assert_bounds_named(seeds, *, units):
 
 @UNITS
 def test_a_conflict_of_equations_with_bounds_is_named_and_minimal(units):
-    assert_bounds_named(range(15), units=units)
+    assert_bounds_named(range(10), units=units)
 
 
 @pytest.mark.slow
