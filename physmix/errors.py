@@ -53,11 +53,11 @@ class ContradictionError(PhysmixError):
     """Linear constraints that no matrix satisfies."""
 
     def __init__(self, rows: Iterable[str]) -> None:
+        self.rows = tuple(rows)
         super().__init__(
-            f"these constraints contradict each other: {listing(rows)}. "
+            f"these constraints contradict each other: {listing(self.rows)}. "
             "No weights satisfy all of them; drop or correct one."
         )
-        self.rows = tuple(rows)
 
 
 class UnsupportedSetError(PhysmixError):

@@ -53,6 +53,7 @@ class Ball(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """How far the norm of each vector exceeds the radius."""
+        self.check_shape(weight.shape)
         size = torch.linalg.vector_norm(weight, ord=self.norm, dim=-1)
         return (size - self.radius).clamp_min(0)
 
@@ -83,12 +84,15 @@ class SpectralBall(ConstraintSet):
         """The nearest member in the Frobenius norm: singular values cut at the radius."""
         self.check_shape(weight.shape)
         left, values, right = torch.linalg.svd(weight, full_matrices=False)
-        cut = (values - self.radius).clamp_min(0)
-        # What exceeds is taken away, so that members keep every digit.
-        return weight - (left * cut[..., None, :]) @ right
+        inside = values.amax(-1) <= self.radius
+        cut = (left * values.clamp_max(self.radius)[..., None, :]) @ right
+        # Members keep every digit; what is cut is put together anew, so that no digits of it are lost
+        # to those that are taken away.
+        return torch.where(inside[..., None, None], weight, cut)
 
     def residual(self, weight: Tensor) -> Tensor:
         """How far each matrix exceeds the radius."""
+        self.check_shape(weight.shape)
         return (torch.linalg.matrix_norm(weight, ord=2) - self.radius).clamp_min(0)
 
     def __repr__(self) -> str:

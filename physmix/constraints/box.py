@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from physmix.constraints.set import Constant, ConstraintSet, Kind, Polyhedral
+from physmix.constraints.set import Constant, ConstraintSet, Kind, Polyhedral, check_real
 from physmix.errors import ContradictionError, ShapeError
 
 
@@ -36,6 +36,7 @@ class Box(ConstraintSet):
     def project(self, weight: Tensor) -> Tensor:
         """Each number moved to the nearer bound."""
         self.check_shape(weight.shape)
+        check_real(weight, self)
         return torch.clamp(weight, self._lower.like(weight), self._upper.like(weight))
 
     def residual(self, weight: Tensor) -> Tensor:

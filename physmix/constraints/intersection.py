@@ -15,6 +15,7 @@ from physmix.constraints.views import Whole
 from physmix.errors import ContradictionError, ProjectionError, UnsupportedSetError
 
 _SWEEPS = 5_000
+_GLANCES, _REACH = 300, 1e6
 
 
 def intersect(*sets: ConstraintSet, shape: Sequence[int]) -> ConstraintSet:
@@ -92,11 +93,34 @@ class Meeting(ConstraintSet):
 
     def _meet(self, places: Sequence[int] | range) -> bool:
         """Whether the sets at these places have a common member."""
+        sets = [self.sets[i] for i in places]
         try:
-            self._project(torch.zeros(self.shape, dtype=self.double()), [self.sets[i] for i in places])
+            if self._apart(sets):
+                return False
+            self._project(torch.zeros(self.shape, dtype=self.double()), sets)
         except ProjectionError:
             return False
         return True
+
+    def _apart(self, sets: Sequence[ConstraintSet]) -> bool:
+        """Whether the sets certainly have no common member within reach.
+
+        With g_i = z - P_i(z), every common member x has Re <sum g_i, x - z> <= -sum |g_i|^2; so it is
+        further from z than sum |g_i|^2 / |sum g_i|. Moving z to the mean of its projections lessens
+        sum g_i, while the g_i themselves stay if the sets do not meet.
+        """
+        point = torch.zeros(self.shape, dtype=self.double())
+        for _ in range(_GLANCES):
+            met = torch.stack([one.project(point) for one in sets])
+            gaps = point - met
+            size = 1 + float(met.abs().max())
+            distance, pull = float(gaps.abs().square().sum()), float(torch.linalg.vector_norm(gaps.sum(0)))
+            if distance <= (self.tolerance * size) ** 2:
+                return False
+            if distance > _REACH * size * pull:
+                return True
+            point = met.mean(0)
+        return False
 
     def project(self, weight: Tensor) -> Tensor:
         """The nearest common member.

@@ -67,7 +67,7 @@ class LinearSet(ConstraintSet):
         self._origin, self._null = Constant(solution.origin), solution.basis
         # Of the two factors of the projection the narrower one; a given basis is exact, so it stays.
         self._remove = basis is None and 2 * self.rank.rank < self.size and self.size > _DENSE
-        self._factor = Constant(_row_space(self.matrix, self.rank.rank) if self._remove else self._null)
+        self._factor = Constant(solution.rows if self._remove else self._null)
         dense = self.size <= _DENSE
         self._projector = Constant((self._null @ self._null.mH).mT) if dense else None
         self._matrix, self._right_side = Constant(self.matrix), Constant(self.right_side)
@@ -113,11 +113,13 @@ class LinearSet(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """A w - b, each row scaled to unit norm, (*lead, m)."""
+        self.check_shape(weight.shape)
         self._check_field(weight)
         return weight @ self._matrix.like(weight).mT - self._right_side.like(weight)
 
     def coordinates(self, weight: Tensor) -> Tensor:
         """theta = N^H (w - w0), (*lead, nullity)."""
+        self.check_shape(weight.shape)
         self._check_field(weight)
         return (weight - self._origin.like(weight)) @ self._null.conj().to(weight)
 
@@ -164,8 +166,3 @@ class LinearSet(ConstraintSet):
             f"LinearSet({len(self.matrix)} {field}equations for {self.size} weights: rank {self.rank.rank} "
             f"(gap {self.rank.gap:.0e}), {self.nullity} free)"
         )
-
-
-def _row_space(matrix: Tensor, rank: int) -> Tensor:
-    """Orthonormal columns, (n, rank), that span the rows of A as vectors: the complement of N."""
-    return torch.linalg.svd(matrix, full_matrices=False).Vh[:rank].mH

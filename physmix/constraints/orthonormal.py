@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from physmix.constraints.set import ConstraintSet, Kind
+from physmix.constraints.set import ConstraintSet, Kind, check_real
 from physmix.errors import SettingsError, ShapeError
 
 _NEAR = 0.5  # within this distance of orthonormal, Newton-Schulz converges without singular values
@@ -118,6 +118,7 @@ class Rotation(Orthonormal):
     def project(self, weight: Tensor) -> Tensor:
         """The nearest rotation: the last singular direction is turned if need be (Umeyama, 1991)."""
         self.check_shape(weight.shape)
+        check_real(weight, self)
         out = self._polar(weight)
         mirrored = torch.linalg.slogdet(out).sign < 0
         if bool(mirrored.any()):

@@ -9,11 +9,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from physmix.constraints.rank import minimal_conflict, solve
-from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
+from physmix.constraints.rank import equilibrate, minimal_conflict, solve
+from physmix.constraints.set import ConstraintSet, Kind, Polyhedral, check_real
 from physmix.errors import ContradictionError, ProjectionError, ShapeError
 
 _ITERATIONS = 200
+_PATIENCE = 4  # steps without progress, near round-off, after which only round-off is left
 
 
 @runtime_checkable
@@ -72,6 +73,8 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
         ProjectionError: if it does not converge; then the set is empty, or all but empty.
     """
     side = system.right_side
+    if not len(side):
+        return torch.clamp(points, lower, upper)
     eye = torch.eye(len(side), dtype=points.dtype, device=points.device)
 
     def at(y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,20 +87,23 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
     missing = side - system.apply(points)
     y = torch.linalg.solve(system.gram(torch.ones_like(points)) + 1e-12 * eye, missing)
     member, missing, potential = at(y)
-    eps = torch.finfo(points.dtype).eps
-    best = missing.abs().amax(-1)
+    error = missing.abs().amax(-1)
+    best, nearest = error, member
+    eps, reach = torch.finfo(points.dtype).eps, 1 + points.abs().amax(-1)
+    stale, done = torch.zeros_like(error), torch.zeros_like(error, dtype=torch.bool)
     for _ in range(_ITERATIONS):
         size = 1 + member.abs().amax(-1) + side.abs().amax()
-        error = missing.abs().amax(-1)
-        active = error > 4 * eps * size
-        if not bool(active.any()):
-            return member
+        # What w(y) loses to large points is round-off too, but Newton's method decides when it is all.
+        done = done | (best <= 4 * eps * size) | ((stale >= _PATIENCE) & (best <= 1e3 * eps * (size + reach)))
+        if bool(done.all()):
+            return _settled(nearest, best, system, lower, upper)
         shifted = points + system.adjoint(y)
         free = ((shifted > lower) & (shifted < upper)).to(points)
-        damping = (1e-14 + error.clamp_max(1.0) * 1e-2).clamp_max(1e-2)[:, None, None]
+        # An error has the units of w, and y those of the points; so that the steps reach far enough.
+        damping = (1e-14 + 1e-2 * error / (error + reach))[:, None, None]
         step = -torch.linalg.solve(system.gram(free) + damping * eye, missing)
         slope = (missing * step).sum(-1)
-        length = active.to(points)
+        length = (~done).to(points)
         for _ in range(40):
             trial = y + length[:, None] * step
             member_, missing_, potential_ = at(trial)
@@ -106,15 +112,30 @@ def project_bounded(points: Tensor, system: System, lower: Tensor, upper: Tensor
             if bool(good.all()):
                 break
             length = torch.where(good, length, 0.5 * length)
-        stuck = active & (missing_.abs().amax(-1) >= error)
         y, member, missing, potential = trial, member_, missing_, potential_
-        best = torch.minimum(best, missing.abs().amax(-1))
-        if bool((~active | (stuck & (error <= 1e3 * eps * size))).all()):
-            return member  # only round-off is left
+        error = missing.abs().amax(-1)
+        better = error < best
+        nearest = torch.where(better[:, None], member, nearest)
+        best, stale = torch.where(better, error, best), torch.where(better, 0.0, stale + 1)
     raise ProjectionError(
         f"{_ITERATIONS} Newton steps leave the equations off by {float(best.max()):.1e}",
         "the equations and bounds may all but contradict each other; loosen one",
     )
+
+
+def _settled(member: Tensor, error: Tensor, system: System, lower: Tensor, upper: Tensor) -> Tensor:
+    """The member after one correction of the numbers off their bounds, where it errs less.
+
+    It is computed from the member itself, so that it is right to the round-off of its own size, and
+    not of the size of the point that was projected.
+    """
+    eye = torch.eye(len(system.right_side), dtype=member.dtype, device=member.device)
+    free = ((member > lower) & (member < upper)).to(member)
+    missing = system.right_side - system.apply(member)
+    step = torch.linalg.solve(system.gram(free) + 1e-12 * eye, missing)
+    moved = torch.clamp(member + free * system.adjoint(step), lower, upper)
+    better = (system.apply(moved) - system.right_side).abs().amax(-1) < error
+    return torch.where(better[:, None], moved, member)
 
 
 class Polyhedron(ConstraintSet):
@@ -145,6 +166,7 @@ class Polyhedron(ConstraintSet):
     def project(self, weight: Tensor) -> Tensor:
         """The nearest member, by Newton's method on the dual; see `project_bounded`."""
         self.check_shape(weight.shape)
+        check_real(weight, self)
         points = weight.reshape(-1, math.prod(self.shape)).to("cpu", torch.float64)
         return (
             project_bounded(points, self.system, self.parts.lower, self.parts.upper)
@@ -172,8 +194,7 @@ class Polyhedron(ConstraintSet):
 def _orthonormal_rows(matrix: Tensor, right_side: Tensor) -> tuple[Tensor, Tensor]:
     """The same equations with orthonormal rows."""
     solution = solve(matrix, right_side)
-    rows = torch.linalg.svd(matrix, full_matrices=False).Vh[: solution.rank.rank]
-    return rows, rows @ solution.origin
+    return solution.rows.mT.contiguous(), solution.origin @ solution.rows
 
 
 def _feasible(parts: Polyhedral, conditions: Sequence[int] | range) -> bool:
@@ -191,11 +212,17 @@ def _feasible(parts: Polyhedral, conditions: Sequence[int] | range) -> bool:
     matrix, side = parts.matrix[rows], parts.right_side[rows]
     if not bool(solve(matrix, side).feasible.all()):
         return False
+    # In units in which bounds and rows are near one, for the solver's tolerances are absolute.
+    bounds = torch.stack([lower, upper]).abs()
+    unit = torch.where(bounds.isfinite(), bounds, 0.0).amax(0)
+    unit = torch.where(unit > 0, unit, torch.ones_like(unit))
+    scaled, left, right = equilibrate(matrix * unit)
     found = linprog(
         torch.zeros(size).numpy(),
-        A_eq=matrix.numpy(),
-        b_eq=side.numpy(),
-        bounds=torch.stack([lower, upper], 1).numpy(),
+        A_eq=scaled.numpy(),
+        b_eq=(side * left).numpy(),
+        bounds=(torch.stack([lower, upper], 1) / (unit * right)[:, None]).numpy(),
         method="highs",
+        options={"primal_feasibility_tolerance": 1e-10},
     )
     return bool(found.status != 2)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_REFINEMENTS = 3  # so that small unknowns are right beside large ones
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -30,11 +32,13 @@ class Solution:
     Attributes:
         origin: of smallest norm, shape (*lead, n).
         basis: orthonormal columns that span the null space, (n, n - rank).
+        rows: orthonormal columns that span the rows as vectors, (n, rank): the complement of the basis.
         feasible: for each right side, whether there is a solution at all, shape (*lead,).
     """
 
     origin: Tensor
     basis: Tensor
+    rows: Tensor
     rank: Rank
     feasible: Tensor
 
@@ -56,14 +60,29 @@ def solve(matrix: Tensor, right_side: Tensor, basis: Tensor | None = None) -> So
     scaled_right = right_side * left
     inverse = (vectors[:count].mH / values[:count]) @ u[:, :count].mH
     scaled_origin = scaled_right @ inverse.mT
-    missed = (scaled_origin @ scaled.mT - scaled_right).abs().amax(-1) if rows else right_side.new_zeros(())
-    size = scaled_right.abs().amax(-1) if rows else right_side.new_ones(())
+    for _ in range(_REFINEMENTS):
+        scaled_origin = scaled_origin + (scaled_right - scaled_origin @ scaled.mT) @ inverse.mT
+    missed = (scaled_origin @ scaled.mT - scaled_right).abs()
+    # Row by row, for what is large in one row may be round-off in another (Oettli and Prager, 1964);
+    # and what round-off in each row does to the others, by the condition of Bauer and Skeel.
+    size = scaled_origin.abs() @ scaled.abs().mT + scaled_right.abs()
+    spread = size @ inverse.abs().mT @ scaled.abs().mT
+    eps = torch.finfo(size.dtype).eps
+    allowed = 1e-10 * size + 100 * eps * spread
+    if rows:  # unknowns that vanish leave nothing to compare with
+        allowed = allowed + eps**2 * size.amax(-1, keepdim=True)
     if basis is None:
         spanned = right[:, None] * vectors[count:].mH
         basis = torch.linalg.qr(spanned).Q if columns > count else spanned
+    # The columns are scaled back before they are made orthonormal: a row space of A itself would lose
+    # what is small in its units.
+    spanning = torch.linalg.qr(vectors[:count].mH / right[:, None]).Q
     origin = scaled_origin * right
     origin = origin - (origin @ basis.conj()) @ basis.mT
-    return Solution(origin, basis, rank, missed.real <= 1e-10 * size.real)
+    # What is left may be far smaller than what was taken away, so its round-off is made good.
+    correction = ((scaled_right - (origin / right) @ scaled.mT) @ inverse.mT) * right
+    origin = origin + correction - (correction @ basis.conj()) @ basis.mT
+    return Solution(origin, basis, spanning, rank, (missed <= allowed).all(-1))
 
 
 def equilibrate(matrix: Tensor, sweeps: int = 4) -> tuple[Tensor, Tensor, Tensor]:

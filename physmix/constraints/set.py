@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from physmix.errors import ShapeError, UnsupportedSetError
+from physmix.errors import SettingsError, ShapeError, UnsupportedSetError
 
 
 class Kind(enum.Enum):
@@ -152,6 +152,12 @@ def round_off(weight: Tensor, axes: int) -> float:
     """10 eps sqrt(n) for members of n numbers: what a projection in closed form may miss."""
     size = weight[(0,) * (weight.ndim - axes)].numel() if weight.numel() else 1
     return 10 * float(torch.finfo(weight.dtype).eps) * float(max(size, 1)) ** 0.5
+
+
+def check_real(weight: Tensor, members: ConstraintSet) -> None:
+    """Raise SettingsError for a complex weight, for a set in which numbers are compared."""
+    if weight.is_complex():
+        raise SettingsError(repr(members), "the weight is complex", "constrain torch.view_as_real of it")
 
 
 class Constant:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
+from physmix.constraints.set import ConstraintSet, Kind, Polyhedral, check_real
 from physmix.errors import SettingsError
 
 
@@ -37,6 +37,7 @@ class Simplex(ConstraintSet):
         Held, Wolfe and Crowder, "Validation of subgradient optimization", 1974: by sorting.
         """
         self.check_shape(weight.shape)
+        check_real(weight, self)
         descending = weight.sort(-1, descending=True).values
         # Shifted by the largest number, so that no digits are lost when weights are large.
         top = descending[..., :1]
@@ -48,6 +49,7 @@ class Simplex(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """Negative parts, then sum - total."""
+        self.check_shape(weight.shape)
         return torch.cat([weight.clamp_max(0), weight.sum(-1, keepdim=True) - self.total], -1)
 
     def polyhedral(self, shape: Sequence[int]) -> Polyhedral:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from physmix.constraints.polyhedron import project_bounded
-from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
+from physmix.constraints.set import ConstraintSet, Kind, Polyhedral, check_real
 from physmix.errors import ShapeError
 
 
@@ -45,6 +45,7 @@ class DoublyStochastic(ConstraintSet):
     def project(self, weight: Tensor) -> Tensor:
         """The nearest member, by Newton's method on the dual; see `project_bounded`."""
         self.check_shape(weight.shape)
+        check_real(weight, self)
         points = weight.flatten(-2).reshape(-1, weight.shape[-1] ** 2).to("cpu", torch.float64)
         zero = points.new_zeros(())
         out = project_bounded(points, _Sums(weight.shape[-1]), zero, zero + torch.inf)
@@ -52,6 +53,7 @@ class DoublyStochastic(ConstraintSet):
 
     def residual(self, weight: Tensor) -> Tensor:
         """Row sums less one, column sums less one, and negative parts: (*lead, n + 2, n)."""
+        self.check_shape(weight.shape)
         rows, columns = weight.sum(-1) - 1, weight.sum(-2) - 1
         return torch.cat([rows[..., None, :], columns[..., None, :], weight.clamp_max(0)], -2)
 
