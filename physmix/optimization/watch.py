@@ -53,8 +53,9 @@ class GradientWatch:
         # A mean over processes moves single entries too; but it does not make two of them equal.
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         repeated = int((parameter.grad.abs() == largest).sum()) if together else 2
+        rounding = max(1e-3, 4 * torch.finfo(parameter.grad.dtype).eps)
         # max' / max < norm' / norm, without divisions.
-        if repeated >= 2 and bool(largest * birth.norm < (1 - 1e-3) * norm * birth.largest):
+        if repeated >= 2 and bool(largest * birth.norm < (1 - rounding) * norm * birth.largest):
             raise UnsupportedOptimizerError(
                 optimizer,
                 "gradients of a constrained weight clipped or changed entry by entry",
@@ -64,4 +65,5 @@ class GradientWatch:
 
 def _sizes(gradient: Tensor) -> tuple[Tensor, Tensor]:
     size = gradient.detach().abs()
+    size = size.to(torch.promote_types(size.dtype, torch.float32))
     return size.max(), torch.linalg.vector_norm(size)
