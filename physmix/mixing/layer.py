@@ -40,7 +40,7 @@ def mix(channels: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int 
     lead, tail = channels.shape[:place], channels.shape[place + 1 :]
     # One batched product that reads and writes each number once, in the layout it has.
     flat = channels.reshape(math.prod(lead), inputs, math.prod(tail))
-    matrices = weight.expand(len(flat), outputs, inputs)
+    matrices = weight.expand(flat.shape[0], outputs, inputs)
     out = torch.bmm(matrices, flat) if bias is None else torch.baddbmm(bias[:, None], matrices, flat)
     return out.reshape(*lead, outputs, *tail)
 

@@ -177,6 +177,7 @@ def projected(optimizer: AnyOptimizer, module: nn.Module, *, trusted: bool = Fal
     if projection.watch is not None:
         for parameter, _, _ in held:
             projection.watch.add(parameter)
-    optimizer.register_step_pre_hook(projection.before)
-    optimizer.register_step_post_hook(projection.after)
+    # The hooks ask for numbers, which a compiled step cannot give: it breaks off for them.
+    optimizer.register_step_pre_hook(torch.compiler.disable(projection.before))
+    optimizer.register_step_post_hook(torch.compiler.disable(projection.after))
     return optimizer
