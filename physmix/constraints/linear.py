@@ -56,6 +56,7 @@ class LinearSet(ConstraintSet):
             problem = "no columns" if self.size == 0 else "numbers that are not finite"
             raise SettingsError("a linear set", f"A or b has {problem}", "correct the constraint")
         self.is_complex = matrix.is_complex()
+        self.places = right_side.ndim - 1
         norms = torch.linalg.vector_norm(matrix, dim=1)
         scale = torch.where(norms > 0, norms, torch.ones_like(norms))
         self.matrix, self.right_side = matrix / scale[:, None], right_side / scale

@@ -46,6 +46,8 @@ class ConstraintSet(ABC):
 
     Attributes:
         axes: the number of trailing axes that make one member.
+        places: the number of axes before those along which members obey conditions of their own, so
+            that some of them cannot be projected without saying which.
         shape: of one member, where it is fixed; () where it is not.
         kind: what can be done on the set.
         tolerance: by how much a projection may miss the set relative to the size of a member; zero
@@ -54,6 +56,7 @@ class ConstraintSet(ABC):
     """
 
     axes: int
+    places: int = 0
     kind: Kind
     shape: tuple[int, ...] = ()
     tolerance: float = 0.0

@@ -23,6 +23,7 @@ class View(ConstraintSet):
     def __init__(self, members: ConstraintSet) -> None:
         self.members = members
         self.kind, self.tolerance, self.is_complex = members.kind, members.tolerance, members.is_complex
+        self.places = members.places
 
     @abstractmethod
     def into(self, weight: Tensor) -> Tensor:
@@ -78,6 +79,10 @@ class Columns(View):
     """Each column of a matrix (outputs, inputs) in a set of vectors, or its transpose in one of matrices."""
 
     axes = 2
+
+    def __init__(self, members: ConstraintSet) -> None:
+        super().__init__(members)
+        self.places = max(0, members.axes + members.places - self.axes)
 
     def into(self, weight: Tensor) -> Tensor:
         """The transpose."""

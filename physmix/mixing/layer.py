@@ -30,8 +30,8 @@ def mix(channels: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int 
         ShapeError: if the axis does not have as many channels as the weight has inputs.
     """
     outputs, inputs = weight.shape
-    place = axis % channels.ndim if channels.ndim else 0
-    if channels.ndim == 0 or channels.shape[place] != inputs:
+    place = axis if axis >= 0 else channels.ndim + axis
+    if not 0 <= place < channels.ndim or channels.shape[place] != inputs:
         raise ShapeError(
             f"the input of a mixing layer with channels along axis {axis}", channels.shape, f"{inputs} there"
         )
@@ -40,7 +40,7 @@ def mix(channels: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int 
     lead, tail = channels.shape[:place], channels.shape[place + 1 :]
     # One batched product that reads and writes each number once, in the layout it has.
     flat = channels.reshape(math.prod(lead), inputs, math.prod(tail))
-    matrices = weight.expand(len(flat), outputs, inputs)
+    matrices = weight.expand(flat.shape[0], outputs, inputs)
     out = torch.bmm(matrices, flat) if bias is None else torch.baddbmm(bias[:, None], matrices, flat)
     return out.reshape(*lead, outputs, *tail)
 
@@ -142,6 +142,12 @@ class MixingLayer(nn.Module):
 
 @rule(MixingLayer)
 def _mix_jet(module: MixingLayer, jet: Jet) -> Jet:
+    if module.axis not in (-1, 1):  # of (point, channel)
+        raise ShapeError(
+            f"a jet for a mixing layer with channels along axis {module.axis}",
+            jet.coefficients.shape,
+            "axis=-1 or axis=1: points come as (point, channel)",
+        )
     out = mix(jet.coefficients, module.weight)
     if module.bias is not None:  # a constant has no derivative
         out[0].add_(module.bias)

@@ -119,8 +119,8 @@ def project_weights(module: nn.Module) -> None:
 def apply(parameter: Any, members: ConstraintSet, change: Callable[..., Tensor], *others: Any) -> None:
     """Put change(parameter, *others) into the last of these tensors, sharded or not.
 
-    A shard along independent members is changed by itself; otherwise each process changes the whole
-    weight, and keeps its part.
+    A shard along independent members that obey the same conditions is changed by itself; otherwise
+    each process changes the whole weight, and keeps its part.
     """
     tensors = (parameter, *others)
     target = tensors[-1]
@@ -129,7 +129,7 @@ def apply(parameter: Any, members: ConstraintSet, change: Callable[..., Tensor],
         return
     from torch.distributed.tensor import Replicate, Shard, distribute_tensor  # noqa: PLC0415
 
-    lead = target.ndim - members.axes
+    lead = target.ndim - members.axes - members.places
     own = all(isinstance(p, Replicate) or (isinstance(p, Shard) and p.dim < lead) for p in target.placements)
     if own:
         parts = [tensor.to_local() for tensor in tensors]

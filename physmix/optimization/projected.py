@@ -10,6 +10,7 @@ what the closure leaves behind, each time it is called.
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -66,6 +67,14 @@ class _Projection:
     def check(self, optimizer: optim.Optimizer) -> None:
         """Refuse what would move the constrained optimum."""
         name = type(optimizer).__name__
+        if not (self.trusted or _steps_as_listed(optimizer)):
+            known = listing(kind.__name__ for kind in (*FIRST_ORDER, *QUASI_NEWTON))
+            raise UnsupportedOptimizerError(
+                name,
+                "constrained weights is untested, and perhaps",
+                f"use one of {known}, train affine sets in physmix.free_coordinates(module), or say "
+                "trusted=True if its step is a positive definite map of the gradient",
+            )
         for _, members, group in self.held(optimizer):
             for setting in ("weight_decay", "lambd"):  # ASGD has its decay under another name
                 if group.get(setting):
@@ -80,17 +89,12 @@ class _Projection:
                     f"the set {members!r}",
                     "it takes the bounds for curvature; use physmix.SpectralProjectedGradient(module)",
                 )
-        if not (self.trusted or isinstance(optimizer, (*FIRST_ORDER, *QUASI_NEWTON))):
-            known = listing(kind.__name__ for kind in (*FIRST_ORDER, *QUASI_NEWTON))
-            raise UnsupportedOptimizerError(
-                name,
-                "constrained weights is untested, and perhaps",
-                f"use one of {known}, train affine sets in physmix.free_coordinates(module), or say "
-                "trusted=True if its step is a positive definite map of the gradient",
-            )
 
     def map_gradients(self, optimizer: optim.Optimizer) -> None:
-        scale = getattr(optimizer, "grad_scale", None)  # of a fused step that unscales by itself
+        # A fused step unscales by itself, and does nothing where a gradient is infinite.
+        scale, infinite = (getattr(optimizer, name, None) for name in ("grad_scale", "found_inf"))
+        if infinite is not None and bool(infinite):
+            return
         for parameter, members, group in self.held(optimizer):
             if parameter.grad is None:
                 continue
@@ -129,6 +133,15 @@ class _Projection:
                 apply(parameter.detach(), members, members.project)
 
 
+def _steps_as_listed(optimizer: optim.Optimizer) -> bool:
+    # A subclass may inherit the step, or write one of its own; torch wraps steps to call hooks.
+    step = inspect.unwrap(type(optimizer).step)
+    return any(
+        isinstance(optimizer, kind) and step is inspect.unwrap(kind.step)
+        for kind in (*FIRST_ORDER, *QUASI_NEWTON)
+    )
+
+
 def _mapped(members: ConstraintSet, sign: float, step: float, weight: Tensor, gradient: Tensor) -> Tensor:
     return sign * members.map_gradient(weight, sign * gradient, step)
 
@@ -164,6 +177,7 @@ def projected(optimizer: AnyOptimizer, module: nn.Module, *, trusted: bool = Fal
     if projection.watch is not None:
         for parameter, _, _ in held:
             projection.watch.add(parameter)
-    optimizer.register_step_pre_hook(projection.before)
-    optimizer.register_step_post_hook(projection.after)
+    # The hooks ask for numbers, which a compiled step cannot give: it breaks off for them.
+    optimizer.register_step_pre_hook(torch.compiler.disable(projection.before))
+    optimizer.register_step_post_hook(torch.compiler.disable(projection.after))
     return optimizer

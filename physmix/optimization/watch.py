@@ -22,6 +22,8 @@ class _Birth:
     looks: int = 0
     largest: Tensor | None = None
     norm: Tensor | None = None
+    repeats: Tensor | None = None
+    last: Tensor | None = None  # the largest entry that the last look saw at a step
 
 
 class GradientWatch:
@@ -37,7 +39,7 @@ class GradientWatch:
         def born(watched: Tensor) -> None:
             birth.largest = None
             if (birth.looks < _ALWAYS or birth.looks % _EVERY == 0) and watched.grad is not None:
-                birth.largest, birth.norm = _sizes(watched.grad)
+                birth.largest, birth.norm, birth.repeats = _sizes(watched.grad)
 
         parameter.register_post_accumulate_grad_hook(born)
 
@@ -47,14 +49,18 @@ class GradientWatch:
         if birth is None or parameter.grad is None:
             return
         birth.looks += 1
-        if birth.largest is None or birth.norm is None:
+        if birth.largest is None or birth.norm is None or birth.repeats is None:
             return
-        largest, norm = _sizes(parameter.grad)
-        # A mean over processes moves single entries too; but it does not make two of them equal.
+        largest, norm, repeats = _sizes(parameter.grad)
+        last, birth.last = birth.last, largest
+        # A mean over processes moves single entries too, and may make some of them equal; but the
+        # largest is then another one at each step, where that of clipping is its bound.
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
-        repeated = int((parameter.grad.abs() == largest).sum()) if together else 2
+        if together and (last is None or bool((largest != last) | (repeats <= birth.repeats))):
+            return
+        rounding = max(1e-3, 4 * torch.finfo(parameter.grad.dtype).eps)
         # max' / max < norm' / norm, without divisions.
-        if repeated >= 2 and bool(largest * birth.norm < (1 - 1e-3) * norm * birth.largest):
+        if bool(largest * birth.norm < (1 - rounding) * norm * birth.largest):
             raise UnsupportedOptimizerError(
                 optimizer,
                 "gradients of a constrained weight clipped or changed entry by entry",
@@ -62,6 +68,9 @@ class GradientWatch:
             )
 
 
-def _sizes(gradient: Tensor) -> tuple[Tensor, Tensor]:
+def _sizes(gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest absolute value, the norm, and how often the largest value is met."""
     size = gradient.detach().abs()
-    return size.max(), torch.linalg.vector_norm(size)
+    size = size.to(torch.promote_types(size.dtype, torch.float32))
+    largest = size.max()
+    return largest, torch.linalg.vector_norm(size), (size == largest).sum()
