@@ -13,7 +13,7 @@ FLOORS = [
     {"laws", "grids", "optimization"},
     {"mixing"},
     {"problems", "surrogates", "checking"},
-    {"training", "reporting"},
+    {"training", "reporting", "benchmarks"},
     {"commands"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
