@@ -114,7 +114,9 @@ def _solve(design: Tensor, target: Tensor, round_off: float) -> Tensor:
     """The Z of smallest norm among those that minimise |design Z - target|."""
     if design.shape[1] == 0:
         return target.new_zeros(0, target.shape[1])
-    # Column pivoting respects the units of tall systems; in wide ones torch's gelsy was seen to leave
-    # out independent equations, so there it is singular values.
-    driver = "gelsy" if design.shape[0] >= design.shape[1] else "gelsd"
-    return torch.linalg.lstsq(design, target, rcond=round_off, driver=driver).solution
+    from scipy.linalg import lstsq  # noqa: PLC0415  slow to import, and needed here alone
+
+    # A complete orthogonal factorisation; column pivoting respects the units of channels. Not torch's
+    # gelsy, which starts from pivots left in memory, and so is wrong at random (pytorch issue 187411).
+    arrays = (part.resolve_conj().numpy() for part in (design, target))
+    return torch.from_numpy(lstsq(*arrays, cond=round_off, lapack_driver="gelsy")[0])

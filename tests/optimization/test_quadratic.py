@@ -273,6 +273,17 @@ def test_what_was_added_is_a_copy():
     assert torch.equal(moments.factor, before)
 
 
+def test_stale_memory_does_not_matter():
+    """torch's gelsy takes integers left in memory for pivots: the same problem, two solutions."""
+    members, _, _ = sparse(torch.float64)
+    moments = gathered(*samples(torch.float64, count=2))
+    first = least_squares(moments, members)
+    for seed in range(50):
+        stale = [torch.full((size,), seed % 3, dtype=torch.int32) for size in range(4, 17)]
+        del stale
+        torch.testing.assert_close(least_squares(moments, members), first, rtol=1e-12, atol=1e-12)
+
+
 def test_loading_is_ridge_regression():
     x, y = samples(torch.float64)
     moments = gathered(x, y)
