@@ -113,6 +113,13 @@ class ShapeError(PhysmixError):
         super().__init__(f"{what} has shape {tuple(got)}, expected {expected}.")
 
 
+class SamplesError(PhysmixError):
+    """Data that no moments can be taken of."""
+
+    def __init__(self, where: str, problem: str, remedy: str) -> None:
+        super().__init__(f"the samples of {where}: {problem}; {remedy}.")
+
+
 class FlowFileError(PhysmixError):
     """An HDF5 flow that cannot be read, or must not be written."""
 

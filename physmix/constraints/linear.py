@@ -147,7 +147,9 @@ class LinearSet(ConstraintSet):
         eye = torch.eye(members, dtype=self.matrix.dtype)
         infinite = torch.full((members * self.size,), torch.inf, dtype=torch.float64)
         side = self.right_side.expand(*shape[:-1], -1).reshape(-1)
-        return Polyhedral(torch.kron(eye, self.matrix), side, -infinite, infinite, self.names * members)
+        return Polyhedral(
+            torch.kron(eye, self.matrix.contiguous()), side, -infinite, infinite, self.names * members
+        )
 
     def homogeneous(self) -> LinearSet:
         """The set of differences of members: A w = 0."""

@@ -3,18 +3,23 @@
 from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
 from physmix.optimization.coordinates import fixed_weights, free_coordinates
 from physmix.optimization.gauss_newton import GaussNewton
+from physmix.optimization.moments import Moments
 from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
+from physmix.optimization.quadratic import least_power, least_squares
 from physmix.optimization.spectral import SpectralProjectedGradient
 
 __all__ = [
     "FIRST_ORDER",
     "QUASI_NEWTON",
     "GaussNewton",
+    "Moments",
     "SpectralProjectedGradient",
     "constrain",
     "constrained_parameters",
     "fixed_weights",
     "free_coordinates",
+    "least_power",
+    "least_squares",
     "project_weights",
     "projected",
     "violations",

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physmix.constraints import LinearSet
+from physmix.constraints import LinearSet, Sparsity, intersect, on_inputs
 from physmix.errors import ContradictionError, SettingsError, ShapeError
 
 SHAPES = [(0, 5), (2, 5), (4, 9), (30, 36)]
@@ -131,3 +131,13 @@ def test_what_is_handed_out_is_a_copy():
     members.origin().zero_()
     members.basis().zero_()
     assert torch.equal(members.project(torch.ones(5).double()), before)
+
+
+def test_conditions_on_inputs_meet_other_sets(generator):
+    """Their matrix is a transpose, which torch.kron does not take as it is."""
+    given = torch.randn(5, 2, generator=generator, dtype=torch.float64)
+    mask = torch.rand(3, 5, generator=generator) < 0.9
+    both = intersect(on_inputs(given), Sparsity(mask), shape=(3, 5))
+    weight = both.sample(3, 5, generator=generator)
+    assert (weight @ given).abs().max() < 1e-13
+    assert weight[~mask].abs().sum() < 1e-13
