@@ -95,9 +95,8 @@ class GaussNewton(torch.optim.Optimizer):
         right = torch.cat([-residuals, residuals.new_zeros(len(eye))])[:, None]
         kept = [p.clone() for p in self._parameters]
         for _ in range(40):
-            step = torch.linalg.lstsq(torch.cat([jacobian, run["damping"] ** 0.5 * eye]), right).solution[
-                :, 0
-            ]
+            damped = torch.cat([jacobian, run["damping"] ** 0.5 * eye])  # of full rank, as gels asks
+            step = torch.linalg.lstsq(damped, right, driver="gels").solution[:, 0]
             self._move(step)
             with torch.enable_grad():
                 reached = closure().detach().square().sum()
