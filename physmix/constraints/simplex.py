@@ -38,14 +38,13 @@ class Simplex(ConstraintSet):
         """
         self.check_shape(weight.shape)
         check_real(weight, self)
-        descending = weight.sort(-1, descending=True).values
         # Shifted by the largest number, so that no digits are lost when weights are large.
-        top = descending[..., :1]
-        excess = (descending - top).cumsum(-1) - self.total
-        count = torch.arange(1, weight.shape[-1] + 1, dtype=weight.dtype, device=weight.device)
-        kept = ((descending - top) * count > excess).sum(-1, keepdim=True)
-        level = excess.gather(-1, kept - 1) / kept
-        return ((weight - top) - level).clamp_min(0)
+        shifted = weight - weight.amax(-1, keepdim=True)
+        sums = shifted.sort(-1, descending=True).values.cumsum(-1)
+        counts = torch.arange(1, weight.shape[-1] + 1, dtype=weight.dtype, device=weight.device)
+        # The level grows with each number above it, and falls with each below: so it is the largest.
+        level = sums.sub_(self.total).div_(counts).amax(-1, keepdim=True)
+        return shifted.sub_(level).clamp_min_(0)
 
     def residual(self, weight: Tensor) -> Tensor:
         """Negative parts, then sum - total."""
