@@ -78,7 +78,7 @@ class NoFreedomError(PhysmixError):
     """Constraints that a single weight satisfies, so that nothing is left to learn."""
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what} leaves no freedom: a single weight is lawful; {remedy}.")
+        super().__init__(f"with {what} there is no freedom: a single weight is lawful; {remedy}.")
 
 
 class UnsupportedLawError(PhysmixError):

@@ -17,7 +17,7 @@ def _layer(members: LinearSet | Simplex) -> nn.Linear:
     return constrain(nn.Linear(SIZE, SIZE, bias=False), members)
 
 
-def _sum_to_one() -> LinearSet:
+def _equations() -> LinearSet:
     generator = torch.Generator().manual_seed(0)
     return LinearSet(torch.randn(4, SIZE, generator=generator, dtype=torch.float64), torch.ones(4).double())
 
@@ -30,8 +30,8 @@ def drift_case(case: str) -> list[Row]:
     """Float32 Adam with noisy gradients for 100,000 steps, beside tangent gradients alone."""
     rows = []
     for system, project in (("physmix", True), ("tangent gradients alone", False)):
-        layer = _layer(_sum_to_one())
-        members = _sum_to_one()
+        layer = _layer(_equations())
+        members = _equations()
         optimizer = torch.optim.Adam(layer.parameters(), lr=1e-2)
         if project:
             projected(optimizer, layer)
@@ -49,7 +49,7 @@ def drift_case(case: str) -> list[Row]:
 def autocast_case(case: str) -> list[Row]:
     """Training in bf16 under autocast: the float32 master weights stay lawful."""
     rows = []
-    for name, members in (("linear", _sum_to_one()), ("simplex", Simplex())):
+    for name, members in (("linear", _equations()), ("simplex", Simplex())):
         layer = _layer(members)
         optimizer = projected(torch.optim.Adam(layer.parameters(), lr=1e-2), layer)
         generator = torch.Generator().manual_seed(1)

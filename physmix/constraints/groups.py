@@ -33,6 +33,10 @@ class Groups(ConstraintSet):
         every = [place for group in self.groups for place in group]
         if len(sets) != len(groups) or len(set(every)) != len(every) or min(every, default=0) < 0:
             raise ShapeError("the groups of a set", (len(groups),), f"{len(sets)} disjoint lists of places")
+        if any(one.kind is Kind.MANIFOLD for one in sets):
+            raise ShapeError("the groups of a set", (len(groups),), "sets of vectors that are convex")
+        if not all(self.groups) or not self.groups:
+            raise ShapeError("the groups of a set", (len(groups),), "one group or more, none of them empty")
         for one, group in zip(sets, self.groups, strict=True):
             one.check_shape((len(group),))
         self.sets = sets
@@ -40,8 +44,6 @@ class Groups(ConstraintSet):
         self.tolerance = max((one.tolerance for one in sets), default=0.0)
         kinds = {one.kind for one in sets}
         self.kind = kinds.pop() if len(kinds) == 1 else Kind.CONVEX
-        if Kind.MANIFOLD in kinds:
-            raise ShapeError("the groups of a set", (len(groups),), "sets of vectors that are convex")
 
     def _each(self, weight: Tensor) -> list[tuple[ConstraintSet, list[int], Tensor]]:
         self.check_shape(weight.shape)

@@ -142,8 +142,8 @@ class Meeting(ConstraintSet):
             return first.project(weight)
         axes = tuple(range(-self.axes, 0))
         step = 1.0 / len(others)
-        corrections = torch.zeros(len(others), *weight.shape, dtype=weight.dtype)
-        ahead, age = corrections, torch.ones(weight.shape[: weight.ndim - self.axes], dtype=torch.float64)
+        corrections = weight.new_zeros(len(others), *weight.shape)
+        ahead, age = corrections, weight.real.new_ones(weight.shape[: weight.ndim - self.axes])
         for _ in range(_SWEEPS):
             member = first.project(weight - ahead.sum(0))
             pushed = ahead + step * member

@@ -113,7 +113,7 @@ def violations(module: nn.Module) -> dict[str, float]:
 def project_weights(module: nn.Module) -> None:
     """Project every constrained parameter in place: after averaging, quantising or editing weights."""
     for parameter, members in constrained_parameters(module):
-        apply(parameter, members, lambda weight, members=members: members.project(weight))
+        apply(parameter, members, members.project)
 
 
 def apply(parameter: Any, members: ConstraintSet, change: Callable[..., Tensor], *others: Any) -> None:

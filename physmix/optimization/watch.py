@@ -51,6 +51,7 @@ class GradientWatch:
         birth.looks += 1
         if birth.largest is None or birth.norm is None or birth.repeats is None:
             return
+        born, birth.largest = birth.largest, None  # a gradient is looked at once: the step maps it
         largest, norm, repeats = _sizes(parameter.grad)
         last, birth.last = birth.last, largest
         # A mean over processes moves single entries too, and may make some of them equal; but the
@@ -60,7 +61,7 @@ class GradientWatch:
             return
         rounding = max(1e-3, 4 * torch.finfo(parameter.grad.dtype).eps)
         # max' / max < norm' / norm, without divisions.
-        if bool(largest * birth.norm < (1 - rounding) * norm * birth.largest):
+        if bool(largest * birth.norm < (1 - rounding) * norm * born):
             raise UnsupportedOptimizerError(
                 optimizer,
                 "gradients of a constrained weight clipped or changed entry by entry",

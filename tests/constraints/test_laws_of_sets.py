@@ -122,10 +122,9 @@ def test_a_projection_brings_no_two_weights_further_apart(case):
         assert bool((near <= far + tolerance(case, dtype) * (1 + size) + case.solver).all())
 
 
-@each_in_double
+# The constraints of a convex set are a function, which pickle takes by name: see test_convex.py.
+@pytest.mark.parametrize("case", [case for case in DOUBLE if case.id != "convex"])
 def test_a_set_is_shared_by_copies_and_survives_pickling(case):
-    if case.name == "convex":
-        pytest.skip("its constraints are a function, which pickle takes by name: test_convex.py")
     members, weight = case.members, case.weight(case.dtypes[0])
     assert copy.deepcopy(members) is members
     again = pickle.loads(pickle.dumps(members))

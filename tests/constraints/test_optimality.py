@@ -54,10 +54,11 @@ def test_no_member_is_nearer_in_a_thousand_cases(case):
     assert_certified(case, 1_000)
 
 
-@pytest.mark.parametrize("case", CERTIFIED)
+# Where everything is lawful, or one single weight, whoever is a member is the nearest.
+@pytest.mark.parametrize(
+    "case", [c for c in CERTIFIED if not (c.values[0].everything or c.values[0].freedom == 0)]
+)
 def test_the_certificate_finds_a_member_that_is_not_the_nearest(case):
-    if case.everything or case.freedom == 0:
-        pytest.skip("whoever is a member here is the nearest")
     weight = case.weight(case.dtypes[0], seed=200, size=2.0)
     other = case.members.project(case.weight(case.dtypes[0], seed=201, size=2.0))
     assert float(case.beyond(weight - other, other).max()) > 0.05

@@ -5,11 +5,13 @@ import torch
 from optima import AFFINE, SETS, Problem
 from torch import nn, optim
 
+from physmix.constraints import LinearSet
 from physmix.errors import UnsupportedOptimizerError, UnsupportedSetError
 from physmix.optimization import (
     FIRST_ORDER,
     GaussNewton,
     SpectralProjectedGradient,
+    constrain,
     fixed_weights,
     free_coordinates,
     projected,
@@ -391,3 +393,13 @@ def test_every_implementation_of_a_step_agrees(name, kind, settings):
         ends.append(model.weight.detach())
     torch.testing.assert_close(ends[1], ends[0], rtol=0, atol=1e-10)
     torch.testing.assert_close(ends[2], ends[0], rtol=0, atol=1e-10)
+
+
+def test_a_second_step_on_one_gradient_is_no_clipping():
+    """The first step leaves the mapped gradient, whose largest entry is smaller than the one born."""
+    layer = constrain(nn.Linear(6, 1, bias=False), LinearSet(torch.ones(1, 6)))
+    optimizer = projected(optim.SGD(layer.parameters(), lr=1e-3), layer)
+    layer.weight[0, 0].backward()
+    optimizer.step()
+    optimizer.step()
+    assert max(violations(layer).values()) < 1e-6
