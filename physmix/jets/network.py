@@ -70,7 +70,7 @@ def seed(points: Float[Tensor, "point coordinate"], order: int) -> Jet:
     unit = torch.eye(space.coordinates, dtype=points.dtype, device=points.device)
     parts = [points[None]]
     if order >= 1:
-        parts.append(unit[:, None, :].expand(-1, len(points), -1))
+        parts.append(unit[:, None, :].expand(-1, points.shape[0], -1))
     rest = len(space.indices) - 1 - (space.coordinates if order >= 1 else 0)
     parts.append(points.new_zeros(rest, *points.shape))
     return Jet(space, torch.cat(parts))

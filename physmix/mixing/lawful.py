@@ -69,7 +69,7 @@ class LawfulLayer(nn.Module):
         with torch.no_grad():
             plain.weight.copy_(weight)
             plain.bias.copy_(self.bias)
-        return plain
+        return plain.train(self.training)
 
     def extra_repr(self) -> str:
         """Sizes and laws, for print(module)."""

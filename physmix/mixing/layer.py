@@ -38,10 +38,14 @@ def mix(channels: Tensor, weight: Tensor, bias: Tensor | None = None, axis: int 
     if place == channels.ndim - 1:
         return nn.functional.linear(channels, weight, bias)
     lead, tail = channels.shape[:place], channels.shape[place + 1 :]
-    # One batched product that reads and writes each number once, in the layout it has.
     flat = channels.reshape(math.prod(lead), inputs, math.prod(tail))
-    matrices = weight.expand(flat.shape[0], outputs, inputs)
-    out = torch.bmm(matrices, flat) if bias is None else torch.baddbmm(bias[:, None], matrices, flat)
+    if torch.compiler.is_exporting() and torch.onnx.is_in_onnx_export():
+        # ONNX's product repeats the weight by itself; one that is expanded here is stored as often.
+        out = weight @ flat if bias is None else weight @ flat + bias[:, None]
+    else:
+        # One batched product that reads and writes each number once, in the layout it has.
+        matrices = weight.expand(flat.shape[0], outputs, inputs)
+        out = torch.bmm(matrices, flat) if bias is None else torch.baddbmm(bias[:, None], matrices, flat)
     return out.reshape(*lead, outputs, *tail)
 
 
@@ -129,7 +133,7 @@ class MixingLayer(nn.Module):
             plain.weight.copy_(self.weight.reshape(plain.weight.shape))  # type: ignore[operator, arg-type]
             if self.bias is not None:
                 plain.bias.copy_(self.bias)  # type: ignore[operator]
-        return plain
+        return plain.train(self.training)
 
     def extra_repr(self) -> str:
         """Sizes and sets, for print(module)."""

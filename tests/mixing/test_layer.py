@@ -9,7 +9,9 @@ from torch import nn
 from physmix.constraints import Box, LinearSet, Simplex, Sparsity, on_inputs, on_outputs
 from physmix.errors import ContradictionError, NoFreedomError, SettingsError, ShapeError
 from physmix.jets import push, seed
-from physmix.mixing import MixingLayer, mix
+from physmix.laws import compile_laws
+from physmix.mixing import LawfulLayer, MixingLayer, mix
+from physmix.operators import Operators
 from physmix.optimization import constrain, constrained_parameters, violations
 
 INPUTS, OUTPUTS = 4, 3
@@ -110,6 +112,13 @@ def test_it_is_a_linear_layer(bias, generator):
     folded = layer.fold()
     assert type(folded) is nn.Linear
     assert torch.equal(folded(points), layer(points))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_fold_is_in_the_mode_of_its_layer(training):
+    lawful = LawfulLayer(compile_laws((), ["a", "b"], Operators.identity()), INPUTS)
+    for layer in (MixingLayer(INPUTS, OUTPUTS), lawful):
+        assert layer.train(training).fold().training == training
 
 
 @pytest.mark.parametrize(("axis", "dimensions"), [(1, None), (-1, 2), (0, 1), (1, 4)])
