@@ -18,9 +18,8 @@ from physmix.benchmarks.row import Case
 CONSTRAINTS: dict[str, Case] = {
     **{
         f"optimum, {name}, condition 1e3": optimum_case(name, 1e3, 8000)
-        for name in ("linear", "complex linear", "simplex", "box", "orthonormal")
+        for name in ("linear", "complex linear", "simplex", "box", "orthonormal", "cvxpy-defined")
     },
-    "optimum, cvxpy-defined, condition 10": optimum_case("cvxpy-defined", 10.0, 1200),
     **{f"1,000 projections, {name}": optimality_case(name) for name in PROJECTIONS},
     "1,000 contradictory systems": conflicts_case,
     "100,000 float32 steps": drift_case,

@@ -51,7 +51,39 @@ def test_semidefinite_matrices_lose_their_negative_eigenvalues():
     values, vectors = torch.linalg.eigh(weight)
     expected = vectors @ torch.diag(values.clamp_min(0)) @ vectors.T
     found = Convex(lambda w: [w >> 0, w == w.T], (4, 4)).project(weight)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("distance", [1e-9, 1e-8, 1e-7, 1e-3, 1.0, 1e3])
+def test_it_is_the_closed_form_to_round_off_from_any_distance(distance):
+    """Near the edge multipliers and slacks are as small as a solver's tolerance; the point must be right."""
+    simplex, members = Simplex(), Convex(lambda w: [w >= 0, cvxpy.sum(w) == 1], (7,))
+    starts = simplex.project(2 * normal(20, 7)) + distance * normal(20, 7, seed=1)
+    torch.testing.assert_close(
+        members.project(starts), simplex.project(starts), rtol=0, atol=2e-15 * (1 + distance)
+    )
+
+
+def test_second_order_cones_meet_planes_to_round_off():
+    """The nearest point of a ball's slice, by hand: onto the plane, then onto the disc in it."""
+    weight = 3 * normal(10, 5)
+    members = Convex(lambda w: [cvxpy.norm(w) <= 1, cvxpy.sum(w) == 1], (5,))
+    centre = torch.full((5,), 0.2, dtype=torch.float64)
+    flat = weight - weight.mean(1, keepdim=True) + centre
+    away = flat - centre
+    expected = centre + away * ((1 - 0.2) ** 0.5 / away.norm(dim=1, keepdim=True)).clamp_max(1)
+    torch.testing.assert_close(members.project(weight), expected, rtol=0, atol=1e-14)
+
+
+def test_exponential_cones_keep_the_tolerance_of_the_solver():
+    """The set exp(w0) <= w1: optimality along its edge, checked by the condition on the normal."""
+    members = Convex(lambda w: [cvxpy.exp(w[0]) <= w[1]], (2,))
+    weight = torch.tensor([[1.0, 0.0], [-2.0, -1.0], [0.5, 3.0]], dtype=torch.float64)
+    found = members.project(weight)
+    assert bool(members.contains(found))
+    assert torch.equal(found[2], weight[2])
+    tangent = torch.stack((torch.ones(3).double(), found[:, 0].exp()), 1)
+    assert float(((weight - found) * tangent).sum(1)[:2].abs().max()) <= 1e-5
 
 
 def test_it_meets_other_sets():
@@ -62,7 +94,7 @@ def test_it_meets_other_sets():
     assert meeting.contains(member)
     assert meeting.tolerance >= capped.tolerance
     exact = Convex(lambda w: [w >= 0, cvxpy.sum(w) == 1, w <= 0.4], (5,)).project(normal(5))
-    torch.testing.assert_close(member, exact, rtol=0, atol=1e-5)
+    torch.testing.assert_close(member, exact, rtol=0, atol=1e-8)
 
 
 def test_equations_in_cvxpy_are_those_of_a_linear_set():
@@ -70,5 +102,5 @@ def test_equations_in_cvxpy_are_those_of_a_linear_set():
     weight = normal(3, 5, seed=2)
     slow = Convex(lambda w: [matrix.numpy() @ w == side.numpy()], (5,))
     torch.testing.assert_close(
-        slow.project(weight), LinearSet(matrix, side).project(weight), rtol=0, atol=1e-6
+        slow.project(weight), LinearSet(matrix, side).project(weight), rtol=0, atol=1e-14
     )
