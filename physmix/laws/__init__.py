@@ -1,11 +1,12 @@
 """Laws: their text, their algebra, and the constraint on mixing weights they compile to."""
 
-from physmix.laws.compiler import MixingConstraint, compile_laws
+from physmix.laws.compiler import Entry, MixingConstraint, compile_laws
 from physmix.laws.law import Law
 from physmix.laws.scaling import Scaling, power_of_two
 from physmix.laws.text import parse_law, parse_laws
 
 __all__ = [
+    "Entry",
     "Law",
     "MixingConstraint",
     "Scaling",

@@ -12,7 +12,7 @@ NeurIPS 2018, section 4, with weights of a layer in place of a kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -22,6 +22,9 @@ from physmix.constraints import LinearSet, null_space
 from physmix.errors import NoFreedomError, SettingsError, UnsupportedLawError, listing
 from physmix.laws.law import Law
 from physmix.operators import Monomial, Operators, plus
+
+Entry = tuple[str, Monomial]
+"""One weight of a potential: the output field, and the operator applied to the potential."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,20 @@ class MixingConstraint:
     bias: LinearSet
 
 
-def compile_laws(laws: Iterable[Law], fields: Sequence[str], operators: Operators) -> MixingConstraint:
+def compile_laws(
+    laws: Iterable[Law],
+    fields: Sequence[str],
+    operators: Operators,
+    conditions: Iterable[Mapping[Entry, Fraction]] = (),
+) -> MixingConstraint:
     """Compile laws to the constraint on the weights of a mixing layer.
 
     Args:
         laws: the laws to hold together; none leaves the weights free.
         fields: the output channels, in order.
         operators: what is applied to each potential.
+        conditions: further equations sum of coefficient * W_(field, operator) = 0 on the weights of a
+            potential: of the place where it lives, or of a wall. A single entry stays zero so.
 
     Raises:
         UnknownFieldError: if a law names a field that is not among the outputs.
@@ -65,7 +75,7 @@ def compile_laws(laws: Iterable[Law], fields: Sequence[str], operators: Operator
     for law in laws:
         law.check_fields(fields)
         _check_kind(law, operators)
-    weights = _weight_set(laws, fields, operators)
+    weights = _weight_set(laws, fields, operators, conditions)
     bias = _bias_set(laws, fields)
     if weights.nullity == 0:
         what = f"the laws {listing(law.name for law in laws)} over operators of order {operators.order}"
@@ -96,7 +106,12 @@ def _check_kind(law: Law, operators: Operators) -> None:
         )
 
 
-def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Operators) -> LinearSet:
+def _weight_set(
+    laws: Sequence[Law],
+    fields: Sequence[str],
+    operators: Operators,
+    conditions: Iterable[Mapping[Entry, Fraction]],
+) -> LinearSet:
     column = {key: i for i, key in enumerate((f, a) for f in fields for a in operators.monomials)}
     rows: dict[tuple[int, Monomial], dict[int, Fraction]] = {}
     for number, law in enumerate(laws):
@@ -108,12 +123,16 @@ def _weight_set(laws: Sequence[Law], fields: Sequence[str], operators: Operators
                 row = rows.setdefault((number, c), {})
                 place = column[field, a]
                 row[place] = row.get(place, Fraction(0)) + value
-    matrix = torch.zeros(len(rows), len(column), dtype=torch.float64)
-    for i, row in enumerate(rows.values()):
-        for j, value in row.items():
+    names = [laws[number].name for number, _ in rows]
+    equations = list(rows.values())
+    for condition in conditions:
+        equations.append({column[entry]: value for entry, value in condition.items()})
+        names.append("a condition on the weights")
+    matrix = torch.zeros(len(equations), len(column), dtype=torch.float64)
+    for i, equation in enumerate(equations):
+        for j, value in equation.items():
             matrix[i, j] = float(value)
-    basis = null_space(list(rows.values()), len(column))
-    return LinearSet(matrix, names=[laws[number].name for number, _ in rows], basis=basis)
+    return LinearSet(matrix, names=names, basis=null_space(equations, len(column)))
 
 
 def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:

@@ -1,5 +1,7 @@
 """Laws to constraints: dimensions known from algebra, scaling, and refusals."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 
@@ -59,6 +61,18 @@ def test_integral_law_frees_all_differences():
     assert weight[:, 0, 0].abs().max() < 1e-14  # rho may not take the identity
     assert weight[:, 0, 1:].abs().min() > 0
     assert weight[:, 1].abs().min() > 0
+
+
+def test_conditions_hold_beside_the_laws():
+    """Of the three potentials of a solenoidal field in space, one gives u no part."""
+    laws = parse_laws({"div": "dx(u) + dy(v) + dz(w) = 0"}, "xyz")
+    operators = Operators.derivatives("xyz", 1)
+    nothing_in_u = [{("u", monomial): Fraction(1)} for monomial in operators.monomials]
+    compiled = compile_laws(laws, ["u", "v", "w"], operators, nothing_in_u)
+    assert compiled.weights.nullity == 1
+    weight = compiled.weights.sample(9).view(3, 3)
+    assert weight[0].abs().max() == 0
+    assert weight[1, 2] == -weight[2, 1] != 0
 
 
 def test_no_laws_leave_everything_free():
