@@ -116,7 +116,7 @@ def corrupt(change):
 CORRUPT = {
     "weights cut": lambda f: (f / "checkpoint/model.safetensors").write_bytes(b"123"),
     "no weights": lambda f: (f / "checkpoint/model.safetensors").unlink(),
-    "other law": corrupt(lambda d: d["laws"].update(mass="dt(rho) - dx(mx) + dy(my) = 0")),
+    "other law": corrupt(lambda d: d["laws"]["laws"].update(mass="dt(rho) - dx(mx) + dy(my) = 0")),
     "unknown kind": corrupt(lambda d: d["model"].update(name="os.system")),
     "no fields": corrupt(lambda d: d.pop("fields")),
     "wrong types": corrupt(lambda d: d.update(box=3, size=[])),
