@@ -21,7 +21,12 @@ from physmix.laws.notation import VECTOR_OPERATORS, Notation
 from physmix.laws.tokens import Token, is_long, read_number, split
 from physmix.laws.tree import Applied, Equation, Field, Node, Number, Sum
 
-_DEEPEST = 50
+_DEEPEST, _SHOWN = 50, 40
+
+
+def _shown(token: Token) -> str:
+    """A token in a message: a hostile one may be as long as the text."""
+    return repr(token.text if len(token.text) <= _SHOWN else token.text[:_SHOWN] + "...")
 
 
 def read(text: str, notation: Notation) -> Equation:
@@ -54,7 +59,7 @@ class _Parser:
             self.expect("=")
             parts = ((Fraction(1), left), (Fraction(-1), self.sum()))
         if self.token.kind != "end":
-            raise self.error(f"unexpected {self.token.text!r} after the law")
+            raise self.error(f"unexpected {_shown(self.token)} after the law")
         return Equation(Sum(parts, 0), integral)
 
     def error(self, problem: str, column: int | None = None) -> LawSyntaxError:
@@ -73,7 +78,7 @@ class _Parser:
 
     def expect(self, sign: str) -> None:
         if not self.take(sign):
-            raise self.error(f"expected {sign!r}, found {self.token.text!r}")
+            raise self.error(f"expected {sign!r}, found {_shown(self.token)}")
 
     def sum(self) -> Node:
         column, parts = self.token.column, []
@@ -152,7 +157,7 @@ class _Parser:
         if token.text not in known:
             choices = listing(known) if known else "none: the fields live at no coordinates"
             hint = suggestion(token.text, known)
-            raise self.error(f"unknown operator {token.text!r}{hint}; there are {choices}", token.column)
+            raise self.error(f"unknown operator {_shown(token)}{hint}; there are {choices}", token.column)
         if token.text == "curl" and len(self.notation.space) not in (2, 3):
             number = len(self.notation.space)
             raise self.error(f"curl needs two or three space coordinates, not {number}", token.column)

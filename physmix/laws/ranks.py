@@ -16,6 +16,7 @@ from physmix.laws.tree import Applied, Equation, Field, Node, Number
 
 _KINDS = ("a scalar", "a vector", "a tensor")
 _OTHER = "this has another number of indices than what it is added to"
+_PLANE_CURL = "in two dimensions curl takes a vector to a scalar, or a scalar to a vector"
 _HIGHEST = 4  # between operators; a name has two indices at most
 
 Rank = tuple[int, int]
@@ -69,8 +70,7 @@ class _Inference:
             raise LawSyntaxError(
                 self.text,
                 self.curls[0].column,
-                "in two dimensions curl takes a vector to a scalar and a scalar to a vector, and nothing "
-                "says which; declare the vectors, or write the components",
+                f"{_PLANE_CURL}, and nothing says which; declare the vectors, or write the components",
             )
         for bound in self.bounds:
             root, offset = self.find(bound.rank)
@@ -166,9 +166,8 @@ class _Inference:
                 raise LawSyntaxError(self.text, node.column, "curl needs a vector in three dimensions")
             return 0, 1
         outer = self.new()
-        problem = "in two dimensions curl takes a vector to a scalar, or a scalar to a vector"
-        self.bound(inner, 0, 1, node.column, problem)
-        self.bound(outer, 0, 1, node.column, problem)
+        self.bound(inner, 0, 1, node.column, _PLANE_CURL)
+        self.bound(outer, 0, 1, node.column, _PLANE_CURL)
         self.curls.append(_Curl(inner, outer, node.column))
         return outer
 
@@ -180,8 +179,7 @@ class _Inference:
             if inner is None:
                 left.append(curl)
             elif not (self.unify((0, inner), curl.inner) and self.unify((0, 1 - inner), curl.outer)):
-                problem = "curl meets a rank that does not fit: in two dimensions it takes a vector to a "
-                raise LawSyntaxError(self.text, curl.column, f"{problem}scalar, or a scalar to a vector")
+                raise LawSyntaxError(self.text, curl.column, f"the sides do not fit: {_PLANE_CURL}")
         settled = len(left) < len(self.curls)
         self.curls = left
         return settled
