@@ -32,7 +32,7 @@ class LawSyntaxError(PhysmixError):
         shown = text if len(text) <= 120 else text[:117] + "..."
         super().__init__(
             f"law text {shown!r}, column {column + 1}: {problem}. "
-            "A law reads like 'dt(rho) + dx(mx) + dy(my) = 0', 'Y1 + Y2 = rho' or "
+            "A law reads like 'dt(rho) + dx(mx) + dy(my) = 0', 'div(u) = 0', 'Y1 + Y2 = rho' or "
             "'integral(rho) = const'."
         )
         self.column = column

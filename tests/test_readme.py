@@ -5,9 +5,11 @@ import re
 import shlex
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 
 from physmix.commands.interface import configurations
+from physmix.laws import parse_law
 
 COMMAND = re.compile(r"^scripts/(train|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)
 
@@ -17,6 +19,20 @@ def test_the_examples_run(root, tmp_path, monkeypatch):
     result = doctest.testfile(str(root / "README.md"), module_relative=False)
     assert result.attempted > 10
     assert result.failed == 0
+
+
+def test_the_texts_in_the_table_are_laws(root):
+    table = re.findall(r"^\| (`[^|]* = [^|]*) \|", (root / "README.md").read_text(), re.MULTILINE)
+    texts = [text for row in table for text in re.findall("`([^`]* = [^`]*)`", row)]
+    assert len(texts) > 6
+    for text in texts:
+        assert parse_law("law", text, "txyz", vectors=["m"], constants={"eps0": "8.8541878128e-12"})
+
+
+def test_the_file_of_laws_is_one_of_ours(root):
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    file = configurations() / "law" / f"{yaml.safe_load(shown)['name']}.yaml"
+    assert yaml.safe_load(file.read_text()) == yaml.safe_load(shown)
 
 
 def test_the_commands_are_configurations(root):

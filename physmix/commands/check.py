@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from physmix.checking import Finding, flow_fields, judge_flow
 from physmix.commands.interface import FAILED, configurations, guarded, say
+from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
-from physmix.errors import CheckpointError, PhysmixError, SettingsError, UnsupportedLawError
+from physmix.errors import CheckpointError, PhysmixError, UnsupportedLawError
 from physmix.flows import read_flow
-from physmix.laws import parse_laws
+from physmix.laws import TIME
 
 _SEED = 20_000_003  # other points than those of the run itself
 
@@ -59,7 +58,9 @@ def main() -> None:
         "Exit code 0: all hold; 1: some law is violated; 2: something cannot be judged.",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", type=Path)
-    parser.add_argument("--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}")
+    parser.add_argument(
+        "--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}, as in conf/law"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=_SEED, help="of the fresh points and states")
     arguments = parser.parse_args()
@@ -72,7 +73,7 @@ def check(
     """Judge every path, print every finding, and return the exit code.
 
     Raises:
-        SettingsError: if the file of laws cannot be read.
+        SettingsError: if the file of laws cannot be read, or holds none.
     """
     texts = None if laws is None else read_laws(laws)
     verdicts = [_verdict(path, texts, seed) for path in paths]
@@ -95,24 +96,7 @@ def check(
     return code
 
 
-def read_laws(path: Path) -> dict[str, str]:
-    """The laws of a YAML file, from name to text.
-
-    Raises:
-        SettingsError: if the file does not hold such a mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-        raise SettingsError("the laws", f"{path} cannot be read ({error})", "give a YAML file") from error
-    laws = content.get("laws") if isinstance(content, Mapping) else None
-    if not isinstance(laws, Mapping) or not laws or not all(isinstance(t, str) for t in laws.values()):
-        remedy = "write laws: {mass: 'integral(rho) = const'}"
-        raise SettingsError("the laws", f"{path} names no laws", remedy)
-    return {str(name): text for name, text in laws.items()}
-
-
-def _verdict(path: Path, texts: Mapping[str, str] | None, seed: int) -> Verdict:
+def _verdict(path: Path, texts: LawTexts | None, seed: int) -> Verdict:
     flow = path.is_file() or path.suffix in (".h5", ".hdf5")
     verdict = Verdict(str(path), "flow" if flow else "checkpoint")
     try:
@@ -127,14 +111,15 @@ def _verdict(path: Path, texts: Mapping[str, str] | None, seed: int) -> Verdict:
     return verdict
 
 
-def _check_model(path: Path, texts: Mapping[str, str] | None, seed: int, verdict: Verdict) -> None:
+def _check_model(path: Path, texts: LawTexts | None, seed: int, verdict: Verdict) -> None:
     if not path.is_dir():
         raise CheckpointError(path, "does not exist", "give a run folder, a checkpoint or a flow")
     folder = path if (path / "model.json").exists() else path / "checkpoint"
     if not folder.is_dir():
         raise CheckpointError(path, "holds no checkpoint", "give a run folder that is finished")
     model, description = load_model(folder)
-    laws = parse_laws(texts or description["judged"], description["coordinates"])
+    texts = texts or LawTexts.of(description["judged"])
+    laws = texts.parse(description["coordinates"])
     findings = judge(model, description, laws, seed)
     for law in {finding.law: None for finding in findings if finding.trivial}:
         verdict.not_judged[law] = "every term is zero, so nothing was tested"
@@ -142,11 +127,11 @@ def _check_model(path: Path, texts: Mapping[str, str] | None, seed: int, verdict
     verdict.findings = [f for f in findings if f.law not in verdict.not_judged or not f.holds]
 
 
-def _check_flow(path: Path, texts: Mapping[str, str] | None, verdict: Verdict) -> None:
+def _check_flow(path: Path, texts: LawTexts | None, verdict: Verdict) -> None:
     flow = read_flow(path)
-    laws = parse_laws(texts or read_laws(configurations() / "law" / "totals.yaml"), ("t", *flow.axes))
     known = flow_fields(flow)
-    for law in laws:
+    judged = texts or read_laws(configurations() / "law" / "totals.yaml")
+    for law in judged.parse((TIME, *flow.axes)):
         absent = [name for name in law.fields if name not in known]
         if texts is None and absent:
             verdict.not_judged[law.name] = f"the flow has no {', '.join(absent)}"

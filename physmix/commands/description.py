@@ -7,19 +7,27 @@ from typing import Any
 
 from torch import Tensor
 
+from physmix.commands.laws import LawTexts
+from physmix.errors import SettingsError
+
 Description = dict[str, Any]
 """What rebuilds a model, as JSON:
 
     model     its settings, with their name
-    laws      {name: text} held by the weights;  judged: the same, of the laws it is judged by
+    laws      those held by the weights, as in a file of conf/law
+    judged    the same, of those it is judged by
     coordinates, fields    names, in order
     box       lowest and highest value of each coordinate
     size, mean             of each field
 """
 
 
-def _texts(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+def _laws(value: object) -> bool:
+    try:
+        LawTexts.of(value)
+    except SettingsError:
+        return False
+    return True
 
 
 def _names(value: object) -> bool:
@@ -42,8 +50,8 @@ def _edges(value: object) -> bool:
 
 _PARTS: dict[str, Callable[[object], bool]] = {
     "model": lambda value: isinstance(value, Mapping),
-    "laws": _texts,
-    "judged": _texts,
+    "laws": _laws,
+    "judged": _laws,
     "coordinates": _names,
     "fields": _names,
     "box": _edges,

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from physmix.checking import Finding, judge_rollout
 from physmix.commands.description import Description
+from physmix.commands.laws import LawTexts
 from physmix.commands.models import build_model
 from physmix.commands.registry import at_least, call, choose
 from physmix.errors import SettingsError
 from physmix.flows import Flow, exact_solution, gas
-from physmix.laws import Law
+from physmix.laws import TIME, Law
 from physmix.problems import FlowReconstruction, primitive_tensor, relative_errors, sample_flow
 from physmix.reporting import Picture
 from physmix.surrogates import NextState, rollout
@@ -53,11 +54,11 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every experiment starts from: the flow, the texts of laws, the model's settings."""
+    """What every experiment starts from: the flow, the laws, the model's settings."""
 
     flow: Flow
-    laws: Mapping[str, str]
-    judged: Mapping[str, str]
+    laws: LawTexts
+    judged: LawTexts
     model: Mapping[str, Any]
     seed: int
 
@@ -67,9 +68,9 @@ class Setting:
         """The description of a model of these fields."""
         return {
             "model": dict(self.model),
-            "laws": dict(self.laws),
-            "judged": dict(self.judged),
-            "coordinates": ["t", *self.flow.axes],
+            "laws": self.laws.as_dict(),
+            "judged": self.judged.as_dict(),
+            "coordinates": [TIME, *self.flow.axes],
             "fields": list(fields),
             "box": {name: list(edges) for name, edges in self.flow.box().items()},
             "size": dict(size),

@@ -19,9 +19,10 @@ from physmix.checking import (
     random_states,
 )
 from physmix.commands.description import Description, check_description
+from physmix.commands.laws import LawTexts
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
 from physmix.errors import CheckpointError, PhysmixError
-from physmix.laws import Law, Scaling, parse_laws
+from physmix.laws import Law, Scaling
 from physmix.mixing import PotentialModel, pointwise_network
 from physmix.surrogates import FieldStack, rollout
 from physmix.training import load_weights, read_description, read_weights
@@ -66,7 +67,7 @@ def build_potentials(
     )
     return PotentialModel(
         network,
-        parse_laws(description["laws"], coordinates),
+        LawTexts.of(description["laws"]).parse(coordinates),
         description["fields"],
         coordinates=coordinates,
         potentials=potentials,
@@ -97,7 +98,7 @@ def build_stack(
     at_least("the model", 0, latent=latent)
     coordinates = description["coordinates"]
     return FieldStack(
-        parse_laws(description["laws"], coordinates),
+        LawTexts.of(description["laws"]).parse(coordinates),
         description["fields"],
         dimensions=len(coordinates) - 1,
         latent=latent,

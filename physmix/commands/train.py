@@ -18,12 +18,12 @@ import yaml
 from physmix.checking import TOLERANCES, finite, worst
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
+from physmix.commands.laws import LawTexts
 from physmix.commands.models import check_judged, judge
 from physmix.commands.registry import OPTIMIZERS, at_least, call, choose
 from physmix.errors import RunExistsError, SettingsError, listing
 from physmix.files import write_whole
 from physmix.flows import read_flow
-from physmix.laws import parse_laws
 from physmix.reporting import RunReport, draw, render
 from physmix.training import Stage, fit, save_checkpoint
 
@@ -54,10 +54,7 @@ class RunSettings:
         if self.seed >= 2**31:
             raise SettingsError("the run", f"seed={self.seed}", "give a number below 2**31")
         for law in (self.law, self.judged):
-            check_keys(law, ("name", "laws"), "the law")
-            texts = law.get("laws")
-            good = isinstance(texts, Mapping) and all(isinstance(t, str) for t in texts.values())
-            if not good or not isinstance(law.get("name"), str):
+            if not LawTexts.of(law).name:
                 raise SettingsError("the law", f"{law!r}", "write name: NAME and laws: {name: text}")
 
     def folder(self, law: str) -> Path:
@@ -97,9 +94,10 @@ def train(settings: Mapping[str, Any]) -> int:
     folder = run.folder(law)
     # Everything is checked, down to a first loss, before a folder is made.
     stages = read_stages(run.training)
-    setting = Setting(read_flow(run.data), run.law["laws"], run.judged["laws"], run.model, run.seed)
+    laws, judged_laws = LawTexts.of(run.law), LawTexts.of(run.judged)
+    setting = Setting(read_flow(run.data), laws, judged_laws, run.model, run.seed)
     experiment = make_experiment(run.task, setting)
-    judged = parse_laws(setting.judged, experiment.description["coordinates"])
+    judged = setting.judged.parse(experiment.description["coordinates"])
     check_judged(experiment.description, judged)
     losses = experiment.task.losses(0)
     if not all(torch.isfinite(loss) for loss in losses.values()):
@@ -137,7 +135,7 @@ def train(settings: Mapping[str, Any]) -> int:
     report = RunReport(
         metrics=metrics,
         twin=_read_twin(run.folder(twin_law)),
-        laws=setting.judged,
+        laws=setting.judged.spelled(experiment.description["coordinates"]),
         history=history.state(),
         pictures=evaluation.pictures,
         tolerance=TOLERANCES[torch.float64],

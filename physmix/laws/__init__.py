@@ -2,10 +2,13 @@
 
 from physmix.laws.compiler import Entry, MixingConstraint, compile_laws
 from physmix.laws.law import Law
+from physmix.laws.notation import TIME, Constant
 from physmix.laws.scaling import Scaling, power_of_two
 from physmix.laws.text import parse_law, parse_laws
 
 __all__ = [
+    "TIME",
+    "Constant",
     "Entry",
     "Law",
     "MixingConstraint",

@@ -9,6 +9,7 @@ import h5py
 import pytest
 
 from physmix.commands.check import check
+from physmix.commands.interface import configurations
 from physmix.errors import SettingsError
 
 
@@ -103,6 +104,15 @@ def test_laws_of_another_model_are_named(trained, tmp_path, capsys):
     assert "'E', but the fields are rho, mx, my" in capsys.readouterr().err
 
 
+def test_a_file_of_the_library_judges_a_model(trained, capsys):
+    folder, library = trained("vortex", "mass_momentum"), configurations() / "law"
+    assert check([folder], library / "mass_momentum.yaml") == 0
+    assert "holds    momentum_y" in capsys.readouterr().out
+    assert check([trained("vortex", "none")], library / "mass.yaml") == 1
+    assert check([folder], library / "mass_momentum_3d.yaml") == 2
+    assert "written in t, x, y, z, and the fields depend on t, x, y" in capsys.readouterr().err
+
+
 def corrupt(change):
     def apply(folder):
         file = folder / "checkpoint" / "model.json"
@@ -116,11 +126,14 @@ def corrupt(change):
 CORRUPT = {
     "weights cut": lambda f: (f / "checkpoint/model.safetensors").write_bytes(b"123"),
     "no weights": lambda f: (f / "checkpoint/model.safetensors").unlink(),
-    "other law": corrupt(lambda d: d["laws"].update(mass="dt(rho) - dx(mx) + dy(my) = 0")),
+    "other law": corrupt(lambda d: d["laws"]["laws"].update(mass="dt(rho) - dx(mx) + dy(my) = 0")),
     "unknown kind": corrupt(lambda d: d["model"].update(name="os.system")),
     "no fields": corrupt(lambda d: d.pop("fields")),
     "wrong types": corrupt(lambda d: d.update(box=3, size=[])),
     "hidden text": corrupt(lambda d: d["model"].update(hidden="many")),
+    "law in a notation that is none": corrupt(lambda d: d["laws"].update(vectors=["u v"])),
+    "law with a huge constant": corrupt(lambda d: d["laws"].update(constants={"c": "1e99999999"})),
+    "judged with an odd key": corrupt(lambda d: d["judged"].update(fields=[1])),
     "judged is a list": corrupt(lambda d: d.update(judged=[1])),
     "no judged": corrupt(lambda d: d.pop("judged")),
     "huge number": corrupt(lambda d: d["mean"].update(rho=10**400)),

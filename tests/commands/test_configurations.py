@@ -5,15 +5,12 @@ import yaml
 
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.interface import configurations
+from physmix.commands.laws import LawTexts
 from physmix.commands.models import MODELS
 from physmix.commands.registry import FLOWS, call, choose
 from physmix.commands.train import read_stages
 from physmix.errors import SettingsError
 from physmix.flows import read_flow
-from physmix.flows.gas import CONSERVED, SPACE_TIME
-from physmix.grids import neighbour_operators
-from physmix.laws import compile_laws, parse_laws
-from physmix.operators import Operators
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
 GROUPS = {"experiment", "flow", "law", "model", "task", "training"}
@@ -39,17 +36,6 @@ def test_names_are_those_of_the_files(group):
         assert load(group, name)["name"] == name
 
 
-@pytest.mark.parametrize("name", of("law"))
-def test_laws_compile(name):
-    laws = parse_laws(load("law", name)["laws"], "txy")
-    fields = tuple(dict.fromkeys([*SPACE_TIME, *CONSERVED]))
-    integral = all(law.integral for law in laws)
-    operators = neighbour_operators(2) if integral else Operators.derivatives("txy", 2)
-    compiled = compile_laws(laws, fields, operators)
-    assert compiled.weights.nullity > 0
-    assert len(compiled.laws) == len(laws)
-
-
 @pytest.mark.parametrize("name", of("flow"))
 def test_flows_are_simulated(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -71,8 +57,8 @@ def test_every_experiment_takes_one_step(experiment, law, few):
     settings = few(experiment, *(["law=none"] if law == "none" else []))
     setting = Setting(
         flow=read_flow(settings["data"]),
-        laws=settings["law"]["laws"],
-        judged=settings["judged"]["laws"],
+        laws=LawTexts.of(settings["law"]),
+        judged=LawTexts.of(settings["judged"]),
         model=settings["model"],
         seed=0,
     )
