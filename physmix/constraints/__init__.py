@@ -3,7 +3,7 @@
 from physmix.constraints.balls import Ball, SpectralBall
 from physmix.constraints.box import Box, Nonnegative
 from physmix.constraints.convex import Convex
-from physmix.constraints.exact import null_space
+from physmix.constraints.exact import null_space, rational_null_space
 from physmix.constraints.groups import Groups
 from physmix.constraints.intersection import intersect
 from physmix.constraints.linear import LinearSet
@@ -40,4 +40,5 @@ __all__ = [
     "on_inputs",
     "on_outputs",
     "on_weight",
+    "rational_null_space",
 ]

@@ -23,7 +23,7 @@ def null_space(rows: Sequence[Row], size: int) -> Float[Tensor, "size nullity"]:
     """Orthonormal columns that span { w : row . w = 0 for every row }, in float64."""
     columns: list[dict[int, Fraction]] = []
     norms: list[Fraction] = []
-    for vector in _solutions(_reduced(rows), size):
+    for vector in rational_null_space(rows, size):
         # Gram-Schmidt without square roots stays rational.
         rest = dict(vector)
         for other, norm in zip(columns, norms, strict=True):
@@ -39,6 +39,11 @@ def null_space(rows: Sequence[Row], size: int) -> Float[Tensor, "size nullity"]:
         for i, value in vector.items():
             basis[i, j] = float(value / length)
     return basis
+
+
+def rational_null_space(rows: Sequence[Row], size: int) -> list[dict[int, Fraction]]:
+    """Vectors that span { w : row . w = 0 for every row }, exactly; not orthogonal."""
+    return _solutions(_reduced(rows), size)
 
 
 def _root(number: Fraction) -> Fraction:

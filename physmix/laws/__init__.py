@@ -1,8 +1,12 @@
 """Laws: their text, their algebra, and the constraint on mixing weights they compile to."""
 
+from physmix.laws.automatic import compile_complete
 from physmix.laws.compiler import Entry, MixingConstraint, compile_laws
+from physmix.laws.completeness import Potentials, potentials_of
+from physmix.laws.domain import HoleChannels, hole_channels, periodic_channels, written
 from physmix.laws.law import Law
 from physmix.laws.notation import TIME, Constant
+from physmix.laws.recognition import recognized
 from physmix.laws.scaling import Scaling, power_of_two
 from physmix.laws.text import parse_law, parse_laws
 
@@ -10,11 +14,19 @@ __all__ = [
     "TIME",
     "Constant",
     "Entry",
+    "HoleChannels",
     "Law",
     "MixingConstraint",
+    "Potentials",
     "Scaling",
+    "compile_complete",
     "compile_laws",
+    "hole_channels",
     "parse_law",
     "parse_laws",
+    "periodic_channels",
+    "potentials_of",
     "power_of_two",
+    "recognized",
+    "written",
 ]

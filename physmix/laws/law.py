@@ -33,6 +33,22 @@ class Law:
     source: Fraction = Fraction(0)
     integral: bool = False
 
+    def __str__(self) -> str:
+        """The law in the notation it can be read from."""
+        if self.integral:
+            return f"integral({self._left(self.terms)}) = const"
+        return f"{self._left(self.terms)} = {self.source}"
+
+    def _left(self, terms: Terms) -> str:
+        written = ""
+        for (field, monomial), value in terms.items():
+            operators = [f"d{c}" for c, e in zip(self.coordinates, monomial, strict=True) for _ in range(e)]
+            text = "(".join([*operators, field]) + ")" * len(operators)
+            size = "" if abs(value) == 1 else f"{abs(value)}*"
+            sign = (" - " if value < 0 else " + ") if written else ("-" if value < 0 else "")
+            written += sign + size + text
+        return written
+
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields the law speaks of."""
