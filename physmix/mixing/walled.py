@@ -23,7 +23,8 @@ class Wall:
     """A wall, and the fields that equal the liftings on it.
 
     Attributes:
-        distance: zero on the wall with a gradient that is not, and nowhere else in the domain.
+        distance: zero on the wall with a gradient that is not, and nowhere else in the domain. A
+            factor is free; with one that brings it near to 1 inside, networks start at a good size.
         fields: those that equal the liftings, such as both velocities where nothing slips.
         normal: from coordinate to field, the vector whose normal component does.
     """

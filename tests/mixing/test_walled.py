@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from physmix.checking import judge_model
+from physmix.checking.continuum import fields_by_autograd
 from physmix.errors import SettingsError
 from physmix.flows.gas import SPACE_TIME
 from physmix.jets import ball, blend, box, coordinates, towers, union
@@ -152,6 +153,13 @@ def test_a_channel_with_a_cylinder_off_its_axis(steps, generator):
     assert lawful(model, INCOMPRESSIBLE, {"x": (1.4, 3), "y": (0, 1)})
     assert shear(model, circle()) > 1e-3
     assert flux_below(model) == pytest.approx(float(model.network.amounts[1].detach()), abs=1e-10)
+
+
+def test_the_fields_are_those_of_nested_autograd(generator):
+    """The lifting included: jets and plain evaluation agree away from the walls."""
+    model = channel(generator)
+    points = places(1.4 + UNIT, 0.8 * UNIT + 0.1).requires_grad_()
+    torch.testing.assert_close(fields_by_autograd(model, points), model(points), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.5])
