@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from physmix.constraints.linear import LinearSet
-from physmix.constraints.set import ConstraintSet, Kind
+from physmix.constraints.set import ConstraintSet, Kind, Polyhedral
 from physmix.errors import ShapeError
 
 
@@ -27,8 +28,10 @@ class Rows(ConstraintSet):
     def __init__(self, blocks: Sequence[tuple[LinearSet, int]]) -> None:
         self.sets, self.counts = [one for one, _ in blocks], [count for _, count in blocks]
         sizes = {one.size for one in self.sets}
-        if len(sizes) != 1 or min(self.counts) < 1:
-            raise ShapeError("the blocks of rows", (len(blocks),), "one or more rows each, all of one length")
+        if len(sizes) != 1 or min(self.counts) < 1 or any(one.is_complex for one in self.sets):
+            raise ShapeError(
+                "the blocks of rows", (len(blocks),), "one or more real rows each, all of one length"
+            )
         self.shape = (sum(self.counts), sizes.pop())
         for one, count in blocks:
             one.check_shape((count, one.size))
@@ -65,6 +68,22 @@ class Rows(ConstraintSet):
             ],
             -2,
         )
+
+    def polyhedral(self, shape: Sequence[int]) -> Polyhedral:
+        """The equations of all rows, without bounds."""
+        self.check_shape(shape)
+        places = torch.arange(math.prod(shape)).reshape(tuple(shape))
+        rows, sides = [], []
+        names: list[str] = []
+        for one, held in zip(self.sets, places.split(self.counts, -2), strict=True):
+            inner = one.polyhedral(held.shape)
+            row = inner.matrix.new_zeros(len(inner.matrix), places.numel())
+            row[:, held.reshape(-1)] = inner.matrix
+            rows.append(row)
+            sides.append(inner.right_side)
+            names += inner.names
+        infinite = torch.full((places.numel(),), torch.inf, dtype=torch.float64)
+        return Polyhedral(torch.cat(rows), torch.cat(sides), -infinite, infinite, tuple(names))
 
     def __repr__(self) -> str:
         parts = (f"{count} rows in {one!r}" for one, count in zip(self.sets, self.counts, strict=True))

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from physmix.constraints import LinearSet
-from physmix.constraints.rows import Rows
+from physmix.constraints import LinearSet, Rows
 from physmix.errors import SettingsError
 from physmix.jets import Function, Jet, push, rule, seed
 from physmix.jets.compose import cauchy, product_plan

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from physmix.errors import ContradictionError, SettingsError
+from physmix.errors import ContradictionError, NoFreedomError, SettingsError
 from physmix.flows.gas import SPACE_TIME
 from physmix.laws import Scaling, WallRule, compile_laws, parse_laws, wall_bias, wall_classes
 from physmix.operators import Operators
@@ -93,6 +93,12 @@ def test_the_bias_has_no_part_on_a_wall():
 def test_a_wall_that_does_not_fit_is_refused(rule, message):
     with pytest.raises(SettingsError, match=message):
         wall_classes(SOLENOIDAL, ["ux", "uy"], PLANE, [rule])
+
+
+def test_laws_that_leave_nothing_are_refused():
+    laws = parse_laws({"one": "dx(ux) + dy(ux) = 0", "two": "uy = 0"}, "xy")
+    with pytest.raises(NoFreedomError, match="one, two and these walls"):
+        wall_classes(laws, ["ux", "uy"], PLANE, [NO_SLIP])
 
 
 def test_conditions_are_exact():

@@ -179,6 +179,24 @@ def test_a_wall_may_slip(generator):
     assert velocity.abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("slips", [True, False])
+def test_a_sphere_in_space(slips, generator):
+    laws = parse_laws({"mass": "dx(ux) + dy(uy) + dz(uz) = 0"}, "xyz")
+    fields = ("ux", "uy", "uz")
+    distance = ball(coordinates("xyz"), (0.2, 0.0, -0.1), 0.5)
+    given = {"normal": dict(zip("xyz", fields, strict=True))} if slips else {"fields": fields}
+    model = model_of(laws, fields, generator, coordinates="xyz", walls=[Wall(distance, **given)])
+    assert model.network.powers == ((1 if slips else 2,),)
+    normal = torch.randn(40, 3, generator=generator, dtype=torch.float64)
+    normal /= normal.norm(dim=1, keepdim=True)
+    points = normal / 2 + torch.tensor([0.2, 0.0, -0.1], dtype=torch.float64)
+    velocity = train(model, 2 * torch.rand(64, 3, generator=generator, dtype=torch.float64))(points)
+    assert (velocity * normal).sum(1).abs().max() < 1e-13
+    assert velocity.abs().max() > 1e-2 if slips else velocity.abs().max() < 1e-13
+    assert shear(model, points) > 1e-2
+    assert lawful(model, laws, dict.fromkeys("xyz", (-1, 1)))
+
+
 def traction(model, radius, centre, first):
     """Force along x and y, and torque about the cylinder's centre, of Sigma n over a circle."""
     around = torch.linspace(0, 2 * math.pi, 257, dtype=torch.float64)[:-1]  # trapezoids converge fast
