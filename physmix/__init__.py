@@ -26,9 +26,11 @@ from physmix.jets import Sine
 from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, parse_law, parse_laws
 from physmix.mixing import (
     LawfulLayer,
+    Lifting,
     MixingBlock,
     MixingLayer,
     PotentialModel,
+    Wall,
     mix,
     pointwise_network,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "Groups",
     "Law",
     "LawfulLayer",
+    "Lifting",
     "LinearSet",
     "MixingBlock",
     "MixingConstraint",
@@ -78,6 +81,7 @@ __all__ = [
     "Sparsity",
     "SpectralBall",
     "SpectralProjectedGradient",
+    "Wall",
     "Whole",
     "compile_laws",
     "constrain",

@@ -9,6 +9,7 @@ from physmix.constraints.intersection import intersect
 from physmix.constraints.linear import LinearSet
 from physmix.constraints.orthonormal import Orthonormal, Rotation
 from physmix.constraints.polyhedron import Polyhedron
+from physmix.constraints.rows import Rows
 from physmix.constraints.set import ConstraintSet, Kind
 from physmix.constraints.simplex import Simplex
 from physmix.constraints.sparsity import Sparsity
@@ -31,6 +32,7 @@ __all__ = [
     "Outputs",
     "Polyhedron",
     "Rotation",
+    "Rows",
     "Simplex",
     "Sparsity",
     "SpectralBall",

@@ -1,7 +1,25 @@
 """Jets: Taylor coefficients of pointwise networks, carried forward through their layers."""
 
 from physmix.jets import towers
+from physmix.jets.distances import ball, blend, box, union
+from physmix.jets.functions import Function, angle, coordinates
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
 from physmix.jets.space import JetSpace
 
-__all__ = ["Jet", "JetSpace", "Sine", "activation", "push", "rule", "seed", "towers"]
+__all__ = [
+    "Function",
+    "Jet",
+    "JetSpace",
+    "Sine",
+    "activation",
+    "angle",
+    "ball",
+    "blend",
+    "box",
+    "coordinates",
+    "push",
+    "rule",
+    "seed",
+    "towers",
+    "union",
+]

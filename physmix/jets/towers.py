@@ -42,3 +42,17 @@ def sin(x: Tensor, order: int) -> list[Tensor]:
     s, c = torch.sin(x), torch.cos(x)
     cycle = (s, c, -s, -c)
     return [cycle[k % 4] for k in range(order + 1)]
+
+
+def reciprocal(x: Tensor, order: int) -> list[Tensor]:
+    """1 / x and its derivatives (-1)^k k! / x^(k + 1)."""
+    inverse = 1 / x
+    tower = [inverse]
+    for k in range(1, order + 1):
+        tower.append(-k * tower[-1] * inverse)
+    return tower
+
+
+def exp(x: Tensor, order: int) -> list[Tensor]:
+    """The exponential, which is each of its derivatives."""
+    return [torch.exp(x)] * (order + 1)

@@ -9,6 +9,7 @@ from physmix.laws.notation import TIME, Constant
 from physmix.laws.recognition import recognized
 from physmix.laws.scaling import Scaling, power_of_two
 from physmix.laws.text import parse_law, parse_laws
+from physmix.laws.walls import WallClass, WallRule, wall_bias, wall_classes
 
 __all__ = [
     "TIME",
@@ -19,6 +20,8 @@ __all__ = [
     "MixingConstraint",
     "Potentials",
     "Scaling",
+    "WallClass",
+    "WallRule",
     "compile_complete",
     "compile_laws",
     "hole_channels",
@@ -28,5 +31,7 @@ __all__ = [
     "potentials_of",
     "power_of_two",
     "recognized",
+    "wall_bias",
+    "wall_classes",
     "written",
 ]

@@ -3,13 +3,19 @@
 from physmix.mixing.blocks import MixingBlock
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
+from physmix.mixing.liftings import force_channels, stream
 from physmix.mixing.potentials import PotentialModel, pointwise_network
+from physmix.mixing.walled import Lifting, Wall
 
 __all__ = [
     "LawfulLayer",
+    "Lifting",
     "MixingBlock",
     "MixingLayer",
     "PotentialModel",
+    "Wall",
+    "force_channels",
     "mix",
     "pointwise_network",
+    "stream",
 ]

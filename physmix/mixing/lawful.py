@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from physmix.constraints import ConstraintSet
 from physmix.errors import ShapeError
 from physmix.laws import MixingConstraint
 from physmix.optimization import constrain
@@ -27,6 +28,8 @@ class LawfulLayer(nn.Module):
             has the smallest norm is added, which is zero for homogeneous laws.
         gain: size of the initial outputs for potentials with derivatives of size one.
         generator: source of the initial weights.
+        rows: the set of the whole weight, (potentials, weights), where potentials differ in what
+            they may do, as at walls; a part of the lawful weights.
     """
 
     def __init__(
@@ -37,13 +40,15 @@ class LawfulLayer(nn.Module):
         bias: bool = True,
         gain: float = 1.0,
         generator: torch.Generator | None = None,
+        rows: ConstraintSet | None = None,
     ) -> None:
         super().__init__()
         self.constraint = constraint
-        weight = constraint.weights.sample(potentials, constraint.weights.size, generator=generator)
+        members = constraint.weights if rows is None else rows
+        weight = members.sample(potentials, constraint.weights.size, generator=generator)
         self.weight = nn.Parameter(weight * gain / math.sqrt(potentials * len(constraint.operators)))
         self.bias = nn.Parameter(constraint.bias.origin(), requires_grad=bias)
-        constrain(self, constraint.weights, bias=constraint.bias)
+        constrain(self, members, bias=constraint.bias)
 
     def forward(self, channels: Float[Tensor, "operator *point potential"]) -> Float[Tensor, "*point field"]:
         """Mix the channels of each point."""

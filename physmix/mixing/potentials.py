@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 
 from physmix.errors import ShapeError
 from physmix.jets import Jet, push, seed
-from physmix.laws import Law, Scaling, compile_laws
+from physmix.laws import Law, Scaling, compile_laws, wall_bias, wall_classes
 from physmix.mixing.lawful import LawfulLayer
+from physmix.mixing.walled import Lifting, Wall, WalledPotentials, shared_out, weight_rows
 from physmix.operators import Operators
 
 
@@ -29,10 +31,14 @@ class PotentialModel(nn.Module):
         scaling: units in which coordinates and fields are of size one.
         mean: where the fields start, by name, when the laws allow it; zero if omitted.
         generator: source of the initial mixing weights.
+        walls: where fields equal the liftings. The potentials are shared out among the classes of
+            `wall_classes`, each multiplied by its powers of the distances.
+        liftings: given potentials that carry the values on walls, or what no other potential reaches.
 
     Raises:
         UnknownFieldError, UnsupportedLawError, ContradictionError, NoFreedomError: if the laws
-            cannot be held; see `compile_laws`.
+            cannot be held, or not with the walls; see `compile_laws` and `wall_classes`.
+        SettingsError: if a wall or lifting does not fit, or there are too few potentials.
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class PotentialModel(nn.Module):
         scaling: Scaling | None = None,
         mean: Mapping[str, float] | None = None,
         generator: torch.Generator | None = None,
+        walls: Sequence[Wall] = (),
+        liftings: Sequence[Lifting] = (),
     ) -> None:
         super().__init__()
         scaling = scaling or Scaling()
@@ -56,9 +64,20 @@ class PotentialModel(nn.Module):
         scaled = [scaling.apply(law) for law in self.laws]
         operators = Operators.derivatives(self.coordinates, order)
         constraint = compile_laws(scaled, self.fields, operators)
-        self.mixing = LawfulLayer(constraint, potentials, gain=0.2, generator=generator)
         self.register_buffer("centre", _vector(scaling.centre, self.coordinates, 0.0))
         self.register_buffer("length", _vector(scaling.length, self.coordinates, 1.0))
+        rows = None
+        if walls or liftings:
+            rules = [wall.rule(self.coordinates) for wall in walls]
+            classes = wall_classes(scaled, self.fields, operators, rules, scaling)
+            counts = shared_out(potentials, classes)
+            rows = weight_rows(counts, classes, [one.row(constraint, scaling) for one in liftings])
+            constraint = replace(constraint, bias=wall_bias(constraint, rules))
+            self.network = WalledPotentials(
+                network, counts, classes, walls, liftings, centre=self.centre, length=self.length
+            )
+        total = potentials + len(liftings)
+        self.mixing = LawfulLayer(constraint, total, gain=0.2, generator=generator, rows=rows)
         self.register_buffer("size", _vector(scaling.size, self.fields, 1.0))
         with torch.no_grad():
             start = _vector(mean or {}, self.fields, 0.0) / self.size

@@ -26,6 +26,7 @@ from physmix.constraints import (
     Nonnegative,
     Orthonormal,
     Rotation,
+    Rows,
     Simplex,
     Sparsity,
     SpectralBall,
@@ -416,6 +417,19 @@ CASES = [
         *linear(SUMS, torch.ones(2).double()),
         ((5,),),
         6 * 6,
+    ),
+    Case(
+        "rows-of-two-kinds",
+        lambda: Rows([(LinearSet(A, SIDE), 3), (LinearSet(torch.eye(8).double(), A[0]), 2)]),
+        (3, 5, 8),
+        2,
+        *linear(
+            torch.block_diag(A, A, A, torch.eye(16).double()),
+            torch.cat([SIDE, SIDE, SIDE, A[0], A[0]]),
+            lambda w: w.flatten(-2),
+        ),
+        ((8,), (4, 8), (5, 7)),
+        3 * 3 * 5,
     ),
     Case(
         "whole-ball",
