@@ -1,0 +1,111 @@
+"""Commuting derivatives on periodic grids: spectral, central and compact differences.
+
+Each is a circulant along one dimension, so any two commute, and a law that is compiled over them
+holds to round-off in the same operators. All have zero mean and are real: the symbol vanishes at the
+Nyquist wavenumber of an even number of points, where an odd derivative has no real value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from physmix.errors import SettingsError, ShapeError, listing
+from physmix.operators import Monomial, Operators
+
+Scheme = Literal["spectral", "central2", "central4", "compact4", "compact6"]
+
+# alpha (f'[-1] + f'[1]) + f' = a (f[1] - f[-1]) / 2h + b (f[2] - f[-2]) / 4h
+# (Lele, J. Comput. Phys. 103, 1992, section 2.1)
+_COEFFICIENTS: dict[str, tuple[float, float, float]] = {
+    "central2": (0.0, 1.0, 0.0),
+    "central4": (0.0, 4 / 3, -1 / 3),
+    "compact4": (1 / 4, 3 / 2, 0.0),
+    "compact6": (1 / 3, 14 / 9, 1 / 9),
+}
+
+
+def derivative_symbol(scheme: Scheme, points: int, length: float) -> Complex[Tensor, " wavenumber"]:
+    """The eigenvalues of a first derivative, in the order of `torch.fft.fftfreq`.
+
+    Raises:
+        SettingsError: for a scheme that is not known.
+    """
+    angle = 2 * math.pi * torch.fft.fftfreq(points, dtype=torch.float64)
+    if scheme == "spectral":
+        value = angle
+    elif scheme in _COEFFICIENTS:
+        alpha, a, b = _COEFFICIENTS[scheme]
+        value = (a * angle.sin() + b / 2 * (2 * angle).sin()) / (1 + 2 * alpha * angle.cos())
+    else:
+        raise SettingsError("the grid", f"scheme={scheme}", f"choose {listing(['spectral', *_COEFFICIENTS])}")
+    value = value * (points / length)
+    if points % 2 == 0:
+        value[points // 2] = 0.0  # not merely small: its null space is asked for
+    return torch.complex(torch.zeros_like(value), value)
+
+
+@dataclass(frozen=True)
+class PeriodicGrid:
+    """Points x_j = j L / n along each dimension, and one derivative scheme for all.
+
+    Attributes:
+        coordinates: the names of the dimensions.
+        points: n of each dimension.
+        lengths: the period L of each dimension.
+        scheme: of the derivatives.
+    """
+
+    coordinates: tuple[str, ...]
+    points: tuple[int, ...]
+    lengths: tuple[float, ...]
+    scheme: Scheme = "spectral"
+
+    def differentiate(
+        self, field: Float[Tensor, "batch *grid channel"], dimension: int
+    ) -> Float[Tensor, "batch *grid channel"]:
+        """The first derivative along one dimension of the grid."""
+        n = self.points[dimension]
+        symbol = derivative_symbol(self.scheme, n, self.lengths[dimension])[: n // 2 + 1]
+        complex_type = torch.complex64 if field.dtype == torch.float32 else torch.complex128
+        symbol = symbol.to(field.device, complex_type)
+        modes = torch.fft.rfft(field, dim=dimension + 1)
+        shape = [1] * field.ndim
+        shape[dimension + 1] = len(symbol)
+        return torch.fft.irfft(modes * symbol.view(shape), n=n, dim=dimension + 1)
+
+    def apply(
+        self, field: Float[Tensor, "batch *grid channel"], monomial: Monomial
+    ) -> Float[Tensor, "batch *grid channel"]:
+        """A product of derivatives."""
+        for dimension, exponent in enumerate(monomial):
+            for _ in range(exponent):
+                field = self.differentiate(field, dimension)
+        return field
+
+    def channels(
+        self, potentials: Float[Tensor, "batch *grid potential"], operators: Operators
+    ) -> Float[Tensor, "operator batch *grid potential"]:
+        """The input of a `LawfulLayer`. Its bias carries the mean flow: derivatives have none.
+
+        Raises:
+            ShapeError: if the potentials are not on this grid.
+            SettingsError: if the operators are those of other coordinates.
+        """
+        if potentials.shape[1:-1] != self.points:
+            raise ShapeError(
+                "the potentials", potentials.shape, f"(batch, {listing(self.points)}, potential)"
+            )
+        if operators.generators != self.coordinates:
+            raise SettingsError(
+                "the grid",
+                f"its coordinates are {listing(self.coordinates)}, those of the operators "
+                f"{listing(operators.generators)}",
+                "give both the same, in the same order",
+            )
+        return torch.stack([self.apply(potentials, m) for m in operators.monomials])
