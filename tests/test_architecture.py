@@ -11,7 +11,7 @@ FLOORS = [
     {"errors", "files", "operators"},
     {"constraints", "jets", "flows"},
     {"laws", "grids", "optimization"},
-    {"mixing"},
+    {"mixing", "reconciliation"},
     {"problems", "surrogates", "checking"},
     {"training", "reporting", "benchmarks"},
     {"commands"},

@@ -2,6 +2,7 @@
 
 from physmix.checking.continuum import check_model_laws, judge_model
 from physmix.checking.finding import TOLERANCES, Finding, finite, worst
+from physmix.checking.repair import Repair, repair_flow
 from physmix.checking.totals import (
     check_grid_laws,
     flow_fields,
@@ -14,6 +15,7 @@ from physmix.checking.totals import (
 __all__ = [
     "TOLERANCES",
     "Finding",
+    "Repair",
     "check_grid_laws",
     "check_model_laws",
     "finite",
@@ -23,5 +25,6 @@ __all__ = [
     "judge_rollout",
     "judge_states",
     "random_states",
+    "repair_flow",
     "worst",
 ]

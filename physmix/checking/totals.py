@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError
 from physmix.flows import Flow, gas
+from physmix.grids import PeriodicGrid, Scheme
 from physmix.laws import Law
+from physmix.reconciliation import law_terms
 
 Array = NDArray[np.floating]
 Fields = Mapping[str, Array]
@@ -34,7 +37,7 @@ def check_grid_laws(laws: Iterable[Law], fields: Iterable[str]) -> None:
             raise UnsupportedLawError(
                 law.name,
                 "states on a grid do not tell its derivatives",
-                "judge its total by integral(density) = const",
+                "name a scheme of derivatives in space, or judge its total by integral(density) = const",
             )
 
 
@@ -101,15 +104,26 @@ def _made_of(name: str, flow: Flow) -> Sequence[str]:
     return gas.PRIMITIVE if name == "E" else ("density", f"velocity_{name.removeprefix('m')}")
 
 
-def judge_flow(flow: Flow, laws: Iterable[Law]) -> list[Finding]:
+def judge_flow(flow: Flow, laws: Iterable[Law], scheme: Scheme | None = None) -> list[Finding]:
     """Judge laws on the states of a stored flow.
+
+    Args:
+        flow: the states.
+        laws: in the flow's coordinates.
+        scheme: of derivatives in space; without one, laws with derivatives are refused.
 
     Raises:
         UnknownFieldError: if a law names a field that the flow does not have.
-        UnsupportedLawError: if a law has derivatives, or is about a total and the flow is not
-            periodic on an evenly spaced grid.
+        UnsupportedLawError: if a law has derivatives that the states do not tell, or is about a total and
+            the flow is not periodic on an evenly spaced grid.
     """
     laws, fields = tuple(laws), flow_fields(flow)
+    if scheme is not None and any(law.order for law in laws):
+        return [
+            finding
+            for law in laws
+            for finding in ([judge_derivatives(flow, law, scheme)] if law.order else judge_flow(flow, [law]))
+        ]
     for law in laws:
         if law.integral and not (flow.periodic and flow.evenly_spaced):
             raise UnsupportedLawError(
@@ -123,6 +137,52 @@ def judge_flow(flow: Flow, laws: Iterable[Law]) -> list[Finding]:
         for parts in [_made_of(name, flow)]
     }
     return judge_states(fields, laws, f"{len(flow.time)} stored times", precision)
+
+
+def judge_derivatives(flow: Flow, law: Law, scheme: Scheme) -> Finding:
+    """Judge a law with derivatives in space at every point and time, in the operators of a scheme."""
+    fields = flow_fields(flow)
+    law.check_fields(fields)
+    steady = steady_law(law, flow)
+    parts = [_made_of(name, flow) for name in law.fields]
+    single = any(flow.component(p).dtype.itemsize < 8 for names in parts for p in names)
+    values = torch.stack([torch.as_tensor(fields[name]).double() for name in law.fields], -1)
+    terms = law_terms(values, law.fields, steady, flow_grid(flow, law, scheme))
+    missed, size = (terms.sum(0) - float(law.source)).abs().max(), terms.abs().sum(0).max()
+    dtype = torch.float32 if single else torch.float64
+    return Finding.of(law.name, f"{scheme} derivatives on the grid", float(missed), float(size), dtype)
+
+
+def flow_grid(flow: Flow, law: Law, scheme: Scheme) -> PeriodicGrid:
+    """The grid of a flow.
+
+    Raises:
+        UnsupportedLawError: if it is not periodic, or not evenly spaced.
+    """
+    if not (flow.periodic and flow.evenly_spaced):
+        remedy = "give such a flow, or a law that holds at each point"
+        raise UnsupportedLawError(law.name, "the flow is not periodic on an evenly spaced grid", remedy)
+    lengths = [high - low for low, high in (flow.box()[name] for name in flow.axes)]
+    return PeriodicGrid(tuple(flow.axes), flow.grid, tuple(lengths), scheme)
+
+
+def steady_law(law: Law, flow: Flow) -> Law:
+    """The law over the coordinates of the grid alone.
+
+    Raises:
+        UnsupportedLawError: if it has derivatives in time, or other coordinates.
+    """
+    coordinates = tuple(flow.axes)
+    if law.coordinates == coordinates:
+        return law
+    if law.coordinates != ("t", *coordinates) or any(monomial[0] for _, monomial in law.terms):
+        raise UnsupportedLawError(
+            law.name,
+            "stored states do not tell derivatives in time",
+            "judge its total by integral(density) = const",
+        )
+    terms = {(field, monomial[1:]): value for (field, monomial), value in law.terms.items()}
+    return replace(law, coordinates=coordinates, terms=terms)
 
 
 def judge_rollout(

@@ -6,16 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from physmix.checking import Finding, flow_fields, judge_flow
+import torch
+
+from physmix.checking import TOLERANCES, Finding, flow_fields, judge_flow, repair_flow
 from physmix.commands.interface import FAILED, configurations, guarded, say
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
-from physmix.errors import CheckpointError, PhysmixError, UnsupportedLawError
-from physmix.flows import read_flow
+from physmix.errors import CheckpointError, FlowFileError, PhysmixError, SettingsError, UnsupportedLawError
+from physmix.flows import read_flow, write_flow
+from physmix.grids import Scheme
 from physmix.laws import TIME
 
 _SEED = 20_000_003  # other points than those of the run itself
@@ -61,14 +64,74 @@ def main() -> None:
     parser.add_argument(
         "--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}, as in conf/law"
     )
+    parser.add_argument(
+        "--scheme", choices=get_args(Scheme), help="judge derivatives in space on the grid of a flow, so"
+    )
+    parser.add_argument(
+        "--repair", type=Path, metavar="OUT", help="write the lawful flow nearest to PATH, an HDF5 flow"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=_SEED, help="of the fresh points and states")
-    arguments = parser.parse_args()
-    sys.exit(guarded(lambda: check(arguments.paths, arguments.laws, arguments.seed, as_json=arguments.json)))
+    given = parser.parse_args()
+
+    def run() -> int:
+        if given.repair is not None:
+            return repair(
+                given.paths, given.repair, given.laws, given.scheme or "spectral", as_json=given.json
+            )
+        return check(given.paths, given.laws, given.seed, given.scheme, as_json=given.json)
+
+    sys.exit(guarded(run))
+
+
+def repair(
+    paths: Sequence[Path],
+    out: Path,
+    laws: Path | None = None,
+    scheme: Scheme = "spectral",
+    *,
+    as_json: bool = False,
+) -> int:
+    """Write the lawful flow that is nearest to a flow, and return 0 if its laws hold, else 1.
+
+    Raises:
+        SettingsError: if there is more than one path, or the file of laws cannot be read.
+        FlowFileError: if the flow cannot be read, or the new one exists or cannot be written.
+        UnsupportedLawError, UnknownFieldError, ContradictionError: see `repair_flow`.
+    """
+    if len(paths) != 1:
+        raise SettingsError("the repair", f"{len(paths)} paths are given", "give one HDF5 flow")
+    if out.exists():
+        raise FlowFileError(out, "exists and is left as it is", "give another path, or move it away")
+    (path,) = paths
+    flow = read_flow(path)
+    texts = read_laws(laws if laws is not None else configurations() / "law" / "totals.yaml")
+    held = texts.parse((TIME, *flow.axes))
+    if laws is None:
+        held = tuple(law for law in held if set(law.fields) <= set(flow_fields(flow)))
+    done = repair_flow(flow, held, scheme)
+    told = {"repaired": json.dumps({"laws": texts.as_dict(), "scheme": scheme})}
+    write_flow(replace(done.flow, provenance={**flow.provenance, **told}), out)
+    holds = all(violation <= TOLERANCES[torch.float64] for violation in done.after.values())
+    if as_json:
+        content = {"before": done.before, "after": done.after, "change": done.change, "holds": holds}
+        print(json.dumps({"path": str(path), "out": str(out), **content}, indent=1))
+        return int(not holds)
+    print(f"{path}, repaired as {out}")
+    for law, violation in done.after.items():
+        print(f"  {law:<12} {done.before[law]:.2e} before, {violation:.2e} after")
+    for name, change in done.change.items():
+        print(f"  {name:<12} changed by {change:.2e} of its size")
+    return int(not holds)
 
 
 def check(
-    paths: Sequence[Path], laws: Path | None = None, seed: int = _SEED, *, as_json: bool = False
+    paths: Sequence[Path],
+    laws: Path | None = None,
+    seed: int = _SEED,
+    scheme: Scheme | None = None,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Judge every path, print every finding, and return the exit code.
 
@@ -76,7 +139,7 @@ def check(
         SettingsError: if the file of laws cannot be read, or holds none.
     """
     texts = None if laws is None else read_laws(laws)
-    verdicts = [_verdict(path, texts, seed) for path in paths]
+    verdicts = [_verdict(path, texts, seed, scheme) for path in paths]
     code = max(verdict.code for verdict in verdicts)
     if as_json:
         print(json.dumps({"exit_code": code, "paths": [v.as_dict() for v in verdicts]}, indent=1))
@@ -96,12 +159,12 @@ def check(
     return code
 
 
-def _verdict(path: Path, texts: LawTexts | None, seed: int) -> Verdict:
+def _verdict(path: Path, texts: LawTexts | None, seed: int, scheme: Scheme | None) -> Verdict:
     flow = path.is_file() or path.suffix in (".h5", ".hdf5")
     verdict = Verdict(str(path), "flow" if flow else "checkpoint")
     try:
         if flow:
-            _check_flow(path, texts, verdict)
+            _check_flow(path, texts, scheme, verdict)
         else:
             _check_model(path, texts, seed, verdict)
     except PhysmixError as error:
@@ -127,7 +190,7 @@ def _check_model(path: Path, texts: LawTexts | None, seed: int, verdict: Verdict
     verdict.findings = [f for f in findings if f.law not in verdict.not_judged or not f.holds]
 
 
-def _check_flow(path: Path, texts: LawTexts | None, verdict: Verdict) -> None:
+def _check_flow(path: Path, texts: LawTexts | None, scheme: Scheme | None, verdict: Verdict) -> None:
     flow = read_flow(path)
     known = flow_fields(flow)
     judged = texts or read_laws(configurations() / "law" / "totals.yaml")
@@ -137,7 +200,7 @@ def _check_flow(path: Path, texts: LawTexts | None, verdict: Verdict) -> None:
             verdict.not_judged[law.name] = f"the flow has no {', '.join(absent)}"
             continue
         try:
-            verdict.findings += judge_flow(flow, [law])
+            verdict.findings += judge_flow(flow, [law], scheme)
         except UnsupportedLawError as error:
             if texts is not None:
                 raise

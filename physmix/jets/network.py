@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +35,14 @@ class Jet:
         place = self.space.position[monomial]
         return self.space.factorials[place] * self.coefficients[place]
 
-    def derivatives(self, degree: int) -> Float[Tensor, "operator point channel"]:
-        """All derivatives of exactly this degree, in the order of `monomials`."""
-        places = [i for i in range(len(self.space.indices)) if self.space.degree(i) == degree]
+    def derivatives(self, monomials: Sequence[Monomial]) -> Float[Tensor, "operator point channel"]:
+        """D^a f for several monomials a, in their order."""
+        places = [self.space.position[monomial] for monomial in monomials]
         factorials = self.coefficients.new_tensor([self.space.factorials[i] for i in places])
-        return self.coefficients[places[0] : places[-1] + 1] * factorials[:, None, None]
+        first = places[0]
+        whole = places == list(range(first, first + len(places)))  # one block, as of one order: no copy
+        chosen = self.coefficients[first : first + len(places)] if whole else self.coefficients[places]
+        return chosen * factorials[:, None, None]
 
 
 class Sine(nn.Module):

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from physmix.errors import ShapeError
 from physmix.jets import Jet, push, seed
-from physmix.laws import Law, Scaling, compile_laws, wall_bias, wall_classes
+from physmix.laws import Law, Scaling, compile_complete, compile_laws, wall_bias, wall_classes
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.walled import Lifting, Wall, WalledPotentials, shared_out, weight_rows
 from physmix.operators import Operators
 
 
 class PotentialModel(nn.Module):
-    """y(x) = beta + W D phi(x): a mixing layer over all derivatives of one order of a network.
+    """y(x) = beta + W D phi(x): a mixing layer over derivatives of a network.
 
     Args:
         network: the potentials, a pointwise network from len(coordinates) inputs to `potentials`
@@ -27,7 +27,8 @@ class PotentialModel(nn.Module):
         laws: the laws to hold, possibly none.
         fields: the output channels.
         potentials: the outputs of the network.
-        order: of the derivatives that are mixed.
+        order: of the derivatives that are mixed; omitted, the lowest for each field with which every
+            lawful field is reached.
         scaling: units in which coordinates and fields are of size one.
         mean: where the fields start, by name, when the laws allow it; zero if omitted.
         generator: source of the initial mixing weights.
@@ -49,7 +50,7 @@ class PotentialModel(nn.Module):
         *,
         coordinates: Sequence[str],
         potentials: int,
-        order: int = 1,
+        order: int | None = None,
         scaling: Scaling | None = None,
         mean: Mapping[str, float] | None = None,
         generator: torch.Generator | None = None,
@@ -60,10 +61,14 @@ class PotentialModel(nn.Module):
         scaling = scaling or Scaling()
         self.network, self.laws = network, tuple(laws)
         self.fields, self.coordinates = tuple(fields), tuple(coordinates)
-        self.order, self.scaling = order, scaling
+        self.scaling = scaling
         scaled = [scaling.apply(law) for law in self.laws]
-        operators = Operators.derivatives(self.coordinates, order)
-        constraint = compile_laws(scaled, self.fields, operators)
+        if order is None:
+            constraint = compile_complete(scaled, self.fields, self.coordinates)
+        else:
+            constraint = compile_laws(scaled, self.fields, Operators.derivatives(self.coordinates, order))
+        operators = constraint.operators
+        self.order = operators.order
         self.register_buffer("centre", _vector(scaling.centre, self.coordinates, 0.0))
         self.register_buffer("length", _vector(scaling.length, self.coordinates, 1.0))
         rows = None
@@ -99,7 +104,8 @@ class PotentialModel(nn.Module):
 
     def forward(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, "point field"]:
         """The fields at points given in physical coordinates."""
-        return self.size * self.mixing(self.jet(points).derivatives(self.order))
+        mixed = self.mixing.constraint.operators.monomials
+        return self.size * self.mixing(self.jet(points).derivatives(mixed))
 
 
 def _vector(values: Mapping[str, float], names: Sequence[str], default: float) -> Tensor:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from physmix.errors import ShapeError
+from physmix.checking import judge_model
+from physmix.errors import ShapeError, UnsupportedLawError
 from physmix.flows.gas import SPACE_TIME
 from physmix.grids import neighbour_operators
 from physmix.jets import Jet, JetSpace, Sine
@@ -177,3 +178,24 @@ def test_single_precision_networks_work(mass_momentum, generator):
         for f in judge_model(model, mass_momentum, box, points=32, boxes=2)
         if f.round_off
     )
+
+
+def test_the_lowest_complete_order_is_found_for_each_field(generator):
+    """v = -dx(u) beside a free field T: potentials themselves for u and T, a first derivative for v."""
+    net = pointwise_network(2, [16, 16], 4, generator=generator)
+    laws = parse_laws({"slope": "dx(u) + v = 0"}, "xy")
+    model = PotentialModel(net, laws, ["u", "v", "T"], coordinates="xy", potentials=4, generator=generator)
+    assert model.order == 1
+    findings = judge_model(model, laws, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)})
+    assert all(finding.holds and not finding.trivial for finding in findings)
+    points = torch.rand(50, 2, dtype=torch.float64)
+    assert float(model(points).detach().std(0).min()) > 1e-3
+    free = PotentialModel(net, (), ["u", "v", "T"], coordinates="xy", potentials=4, generator=generator)
+    assert not any(finding.holds for finding in judge_model(free, laws, {"x": (-1.0, 1.0), "y": (-1.0, 1.0)}))
+
+
+def test_a_law_without_potentials_is_refused_by_the_model(generator):
+    net = pointwise_network(2, [8], 2, generator=generator)
+    laws = parse_laws({"advection": "dt(u) + dx(u) = 0"}, "tx")
+    with pytest.raises(UnsupportedLawError, match=r"advection.*no potentials"):
+        PotentialModel(net, laws, ["u"], coordinates="tx", potentials=2)

@@ -1,0 +1,6 @@
+"""Reconciliation: the lawful field that is nearest to given data."""
+
+from physmix.reconciliation.bounds import reconcile
+from physmix.reconciliation.projection import LawfulFields, law_terms
+
+__all__ = ["LawfulFields", "law_terms", "reconcile"]
