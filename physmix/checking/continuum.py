@@ -96,7 +96,7 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
     weight = model.mixing.weight.view(
         potentials.shape[1], len(model.fields), len(model.mixing.constraint.operators)
     )
-    out = model.mixing.bias.expand(len(points), -1)
+    out = model.mixing.bias + model.particular((points - model.centre) / model.length)
     for k in range(potentials.shape[1]):
         known: dict[Monomial, Tensor] = {(0,) * points.shape[1]: potentials[:, k]}
         for a, monomial in enumerate(model.mixing.constraint.operators.monomials):
@@ -189,6 +189,8 @@ def _judge_boxes(
                         flux = float(value) * area[:, None] * on_face * weights
                         net[law.name] += side * flux.sum(1)
                         size[law.name] += flux.abs().sum(1)
+    for law in laws:
+        net[law.name] -= float(law.source) * (2 * half).prod(1)  # what a source sends out of a box
     return [
         Finding.of(
             law.name,

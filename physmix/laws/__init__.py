@@ -6,6 +6,7 @@ from physmix.laws.completeness import Potentials, potentials_of
 from physmix.laws.domain import HoleChannels, hole_channels, periodic_channels, written
 from physmix.laws.law import Law
 from physmix.laws.notation import TIME, Constant
+from physmix.laws.particular import PolynomialField, particular_field
 from physmix.laws.recognition import recognized
 from physmix.laws.scaling import Scaling, power_of_two
 from physmix.laws.text import parse_law, parse_laws
@@ -18,6 +19,7 @@ __all__ = [
     "HoleChannels",
     "Law",
     "MixingConstraint",
+    "PolynomialField",
     "Potentials",
     "Scaling",
     "WallClass",
@@ -27,6 +29,7 @@ __all__ = [
     "hole_channels",
     "parse_law",
     "parse_laws",
+    "particular_field",
     "periodic_channels",
     "potentials_of",
     "power_of_two",

@@ -102,7 +102,7 @@ def _check_kind(law: Law, operators: Operators) -> None:
         raise UnsupportedLawError(
             law.name,
             "its constant source needs a known particular field",
-            "subtract such a field from the data and write the law with = 0",
+            "use PotentialModel, which finds one, or subtract it from the data and write the law with = 0",
         )
 
 

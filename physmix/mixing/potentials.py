@@ -10,16 +10,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from physmix.errors import ShapeError
+from physmix.errors import SettingsError, ShapeError
 from physmix.jets import Jet, push, seed
-from physmix.laws import Law, Scaling, compile_complete, compile_laws, wall_bias, wall_classes
+from physmix.laws import (
+    Law,
+    Scaling,
+    compile_complete,
+    compile_laws,
+    particular_field,
+    wall_bias,
+    wall_classes,
+)
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.walled import Lifting, Wall, WalledPotentials, shared_out, weight_rows
 from physmix.operators import Operators
 
 
 class PotentialModel(nn.Module):
-    """y(x) = beta + W D phi(x): a mixing layer over derivatives of a network.
+    """y(x) = y_p(x) + beta + W D phi(x): a mixing layer over derivatives of a network.
+
+    y_p is zero unless a law with derivatives has a source; see `particular_field`.
 
     Args:
         network: the potentials, a pointwise network from len(coordinates) inputs to `potentials`
@@ -63,6 +73,17 @@ class PotentialModel(nn.Module):
         self.fields, self.coordinates = tuple(fields), tuple(coordinates)
         self.scaling = scaling
         scaled = [scaling.apply(law) for law in self.laws]
+        for law in scaled:
+            law.check_fields(self.fields)
+        # Sources are carried by a known field; the weights hold the homogeneous half.
+        self.particular = particular_field(scaled, self.fields)
+        scaled = [law.homogeneous() if law.order else law for law in scaled]
+        if walls and self.particular.coefficients:
+            raise SettingsError(
+                "a model with walls",
+                "a law has a source, whose field does not vanish there",
+                "take the source into a lifting, and write the law with = 0",
+            )
         if order is None:
             constraint = compile_complete(scaled, self.fields, self.coordinates)
         else:
@@ -105,7 +126,10 @@ class PotentialModel(nn.Module):
     def forward(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, "point field"]:
         """The fields at points given in physical coordinates."""
         mixed = self.mixing.constraint.operators.monomials
-        return self.size * self.mixing(self.jet(points).derivatives(mixed))
+        fields = self.mixing(self.jet(points).derivatives(mixed))
+        if self.particular.coefficients:
+            fields = fields + self.particular((points - self.centre) / self.length)
+        return self.size * fields
 
 
 def _vector(values: Mapping[str, float], names: Sequence[str], default: float) -> Tensor:
