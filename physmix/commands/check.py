@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from physmix.checking import Finding, flow_fields, judge_flow
-from physmix.commands.interface import FAILED, configurations, guarded, say
+from physmix.commands.interface import FAILED, guarded, say
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
 from physmix.errors import CheckpointError, PhysmixError, UnsupportedLawError
+from physmix.files import configurations
 from physmix.flows import read_flow
 from physmix.laws import TIME
 
