@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folder of those that come with the package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 
@@ -32,3 +33,16 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all."""
     with whole_file(path) as part:
         part.write_bytes(content)
+
+
+def configurations() -> Path:
+    """The folder conf/, in the installed package or beside it in a checkout.
+
+    Raises:
+        FileNotFoundError: if it is in neither place.
+    """
+    package = Path(str(files("physmix")))
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise FileNotFoundError("the folder conf of physmix is missing; install the package again")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from physmix.commands.interface import configurations
+from physmix.files import configurations
 from physmix.laws import parse_law
 
 COMMAND = re.compile(r"^scripts/(train|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)

@@ -20,7 +20,7 @@ class Row:
         metric: the quantity.
         value: the figure.
         unit: of the figure.
-        target: "<= x" or ">= x" for a figure of ours that has one; None for a peer.
+        target: "<= x" or ">= x" for a figure of ours that has one; None without one, and for a peer.
     """
 
     case: str

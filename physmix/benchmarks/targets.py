@@ -13,4 +13,11 @@ TARGETS: dict[str, str] = {
     "times faster than cvxpylayers": ">= 1000",
     "times faster than torch orthogonal": ">= 3",
     "conflicts found and minimal": ">= 1",
+    # laws
+    "lawful fields reached": ">= 1",
+    "nullity off its known value": "<= 0",
+    "times less violation than the free twin": ">= 1000",
+    "wall error": "<= 1e-13",
+    "traction at the wall": ">= 1e-3",
+    "drag of the steady tensor": ">= 1e-3",
 }

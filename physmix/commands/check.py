@@ -13,10 +13,11 @@ from typing import Any, get_args
 import torch
 
 from physmix.checking import TOLERANCES, Finding, flow_fields, judge_flow, repair_flow
-from physmix.commands.interface import FAILED, configurations, guarded, say
+from physmix.commands.interface import FAILED, guarded, say
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
 from physmix.errors import CheckpointError, FlowFileError, PhysmixError, SettingsError, UnsupportedLawError
+from physmix.files import configurations
 from physmix.flows import read_flow, write_flow
 from physmix.grids import Scheme
 from physmix.laws import TIME

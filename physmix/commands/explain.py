@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from physmix.commands.interface import configurations, guarded
+from physmix.commands.interface import guarded
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.errors import SettingsError, UnsupportedLawError, listing
+from physmix.files import configurations
 from physmix.laws import (
     TIME,
     Law,

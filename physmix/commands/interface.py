@@ -7,8 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -17,21 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from physmix.errors import PhysmixError, SettingsError, listing, suggestion
+from physmix.files import configurations
 
 FAILED, INTERRUPTED = 2, 130
-
-
-def configurations() -> Path:
-    """The folder conf/, in the installed package or beside it in a checkout.
-
-    Raises:
-        SettingsError: if it is in neither place.
-    """
-    package = Path(str(files("physmix")))
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise SettingsError("physmix", "the folder conf is missing", "install the package again")
 
 
 def say(sentence: object) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from physmix.commands.interface import configurations
+from physmix.files import configurations
 
 
 @pytest.fixture

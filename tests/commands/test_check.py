@@ -9,8 +9,8 @@ import h5py
 import pytest
 
 from physmix.commands.check import check
-from physmix.commands.interface import configurations
 from physmix.errors import SettingsError
+from physmix.files import configurations
 
 
 @pytest.mark.parametrize(("experiment", "law"), [("vortex", "mass_momentum"), ("fields", "totals")])

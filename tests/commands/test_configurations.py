@@ -4,12 +4,12 @@ import pytest
 import yaml
 
 from physmix.commands.experiments import Setting, make_experiment
-from physmix.commands.interface import configurations
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import MODELS
 from physmix.commands.registry import FLOWS, call, choose
 from physmix.commands.train import read_stages
 from physmix.errors import SettingsError
+from physmix.files import configurations
 from physmix.flows import read_flow
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))

@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 import yaml
 
-from physmix.commands.interface import configurations
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.errors import LawSyntaxError, SettingsError
+from physmix.files import configurations
 from physmix.grids import neighbour_operators
 from physmix.laws import compile_laws
 from physmix.operators import Operators, monomials

@@ -139,8 +139,8 @@ def test_the_command_makes_the_file_again(vortex_file, tmp_path):
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from physmix.commands.interface import configurations
     from physmix.commands.simulate import simulate
+    from physmix.files import configurations
 
     with initialize_config_dir(str(configurations()), version_base="1.3"):
         config = compose("simulate", ["flow=vortex", f"output={tmp_path / 'again.hdf5'}"])
