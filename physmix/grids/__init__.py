@@ -1,6 +1,7 @@
 """Grids: discrete operators as channels."""
 
 from physmix.grids.differences import neighbour_channels, neighbour_operators
+from physmix.grids.incidence import WalledBox
 from physmix.grids.periodic import PeriodicGrid, Scheme, derivative_symbol
 from physmix.grids.staggered import Place, StaggeredGrid, allowed_entries, moved
 
@@ -9,6 +10,7 @@ __all__ = [
     "Place",
     "Scheme",
     "StaggeredGrid",
+    "WalledBox",
     "allowed_entries",
     "derivative_symbol",
     "moved",
