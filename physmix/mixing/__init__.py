@@ -5,6 +5,7 @@ from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.liftings import force_channels, stream
 from physmix.mixing.potentials import PotentialModel, pointwise_network
+from physmix.mixing.staggered import StaggeredClass, StaggeredLayer, staggered_classes
 from physmix.mixing.walled import Lifting, Wall
 
 __all__ = [
@@ -13,9 +14,12 @@ __all__ = [
     "MixingBlock",
     "MixingLayer",
     "PotentialModel",
+    "StaggeredClass",
+    "StaggeredLayer",
     "Wall",
     "force_channels",
     "mix",
     "pointwise_network",
+    "staggered_classes",
     "stream",
 ]

@@ -96,7 +96,7 @@ class PotentialModel(nn.Module):
         if walls or liftings:
             rules = [wall.rule(self.coordinates) for wall in walls]
             classes = wall_classes(scaled, self.fields, operators, rules, scaling)
-            counts = shared_out(potentials, classes)
+            counts = shared_out(potentials, [f"d^{one.powers}" for one in classes])
             rows = weight_rows(counts, classes, [one.row(constraint, scaling) for one in liftings])
             constraint = replace(constraint, bias=wall_bias(constraint, rules))
             self.network = WalledPotentials(

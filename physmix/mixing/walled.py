@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from physmix.constraints import LinearSet, Rows
-from physmix.errors import SettingsError
+from physmix.errors import SettingsError, listing
 from physmix.jets import Function, Jet, push, rule, seed
 from physmix.jets.compose import cauchy, product_plan
 from physmix.laws import MixingConstraint, Scaling, WallClass, WallRule
@@ -148,18 +148,20 @@ def _walled(module: WalledPotentials, jet: Jet) -> Jet:
     return module.carry(push(module.network, jet), jet)
 
 
-def shared_out(potentials: int, classes: Sequence[WallClass]) -> list[int]:
-    """How many potentials each class gets: as equal as can be, the higher powers first.
+def shared_out(potentials: int, classes: Sequence[str]) -> list[int]:
+    """How many potentials each class gets: as equal as can be, the last ones first.
+
+    Args:
+        potentials: to share out.
+        classes: their names, such as the powers of distances, for the message.
 
     Raises:
         SettingsError: if there are fewer potentials than classes.
     """
     each, rest = divmod(potentials, len(classes))
     if each < 1:
-        powers = ", ".join(map(str, (one.powers for one in classes)))
-        raise SettingsError(
-            "the potentials", f"{potentials} for the classes d^p with p = {powers}", f"give {len(classes)} up"
-        )
+        problem = f"{potentials} for the classes {listing(classes)}"
+        raise SettingsError("the potentials", problem, f"give {len(classes)} up")
     return [each + (i >= len(classes) - rest) for i in range(len(classes))]
 
 
