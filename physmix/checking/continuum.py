@@ -134,7 +134,7 @@ def law_terms(model: PotentialModel, law: Law, points: Tensor) -> Float[Tensor, 
 
 
 def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
-    """max over points of the sum of |l| |W| |D phi|: what round-off is relative to."""
+    """max over points of the sum of |l| (|W| |D phi| + |beta|): what round-off is relative to."""
     with torch.no_grad():
         jet = model.jet(points, model.order + law.order)
         operators = model.mixing.constraint.operators
@@ -142,6 +142,8 @@ def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
         total = points.new_zeros(len(points))
         scaled = model.scaling.apply(law)
         for (field, b), value in scaled.terms.items():
+            if not any(b):  # a constant has no derivatives
+                total = total + abs(float(value)) * model.mixing.bias[model.fields.index(field)].abs()
             for a, monomial in enumerate(operators.monomials):
                 both = plus(monomial, b) if any(b) else monomial
                 row = weight[:, model.fields.index(field), a]

@@ -140,8 +140,13 @@ def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:
     pointwise = [law for law in laws if not all(any(m) for _, m in law.terms)]
     matrix = torch.zeros(len(pointwise), len(fields), dtype=torch.float64)
     source = torch.tensor([float(law.source) for law in pointwise], dtype=torch.float64)
-    for i, law in enumerate(pointwise):
-        for (field, monomial), value in law.terms.items():
-            if not any(monomial):
-                matrix[i, fields.index(field)] = float(value)
-    return LinearSet(matrix, source, names=[law.name for law in pointwise])
+    equations: list[dict[int, Fraction]] = [
+        {fields.index(field): value for (field, monomial), value in law.terms.items() if not any(monomial)}
+        for law in pointwise
+    ]
+    for i, equation in enumerate(equations):
+        for j, value in equation.items():
+            matrix[i, j] = float(value)
+    # Exact, as for the weights: floating point loses coefficients that units drive far apart.
+    basis = null_space(equations, len(fields))
+    return LinearSet(matrix, source, names=[law.name for law in pointwise], basis=basis)

@@ -141,3 +141,11 @@ def test_a_field_named_twice_is_refused():
 def test_a_scale_that_is_no_size_is_refused(wrong):
     with pytest.raises(SettingsError, match="positive number"):
         Scaling(size={"u": wrong})
+
+
+def test_biases_hold_where_units_are_far_apart(generator):
+    """Coefficients of 1e-11 beside 1: floating point alone would miss the law by 1e-9."""
+    laws = parse_laws({"sum": "0.1*a + b = 1e-11*c", "other": "d + 1e-3*e = f"}, "x")
+    bias = compile_laws(laws, list("abcdef"), Operators.derivatives("x", 1)).bias
+    found = bias.project(torch.randn(50, 6, generator=generator, dtype=torch.float64))
+    assert (bias.matrix @ found.mT).abs().max() < 1e-14
