@@ -58,7 +58,7 @@ def far_units(system: System) -> Scaling:
 
 
 def _model(system: System, laws: tuple[Law, ...], scaling: Scaling, dtype: torch.dtype) -> PotentialModel:
-    """Our model, or without laws its twin: the same network, order and units."""
+    """Our model, or without laws its twin: the same network and units, and the highest order of ours."""
     parts = potentials_of(system.laws, system.fields, system.coordinates)
     order = max(level for part in parts for level in part.orders.values())
     generator = torch.Generator().manual_seed(0)
@@ -70,7 +70,7 @@ def _model(system: System, laws: tuple[Law, ...], scaling: Scaling, dtype: torch
         system.fields,
         coordinates=system.coordinates,
         potentials=8,
-        order=order,
+        order=None if laws else order,
         scaling=scaling,
         generator=generator,
     )
