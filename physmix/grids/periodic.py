@@ -50,6 +50,17 @@ def derivative_symbol(scheme: Scheme, points: int, length: float) -> Complex[Ten
     return torch.complex(torch.zeros_like(value), value)
 
 
+def check_operators(coordinates: tuple[str, ...], operators: Operators) -> None:
+    """Raise SettingsError unless the operators are those of a grid's coordinates."""
+    if operators.generators != coordinates:
+        raise SettingsError(
+            "the grid",
+            f"its coordinates are {listing(coordinates)}, those of the operators "
+            f"{listing(operators.generators)}",
+            "give both the same, in the same order",
+        )
+
+
 @dataclass(frozen=True)
 class PeriodicGrid:
     """Points x_j = j L / n along each dimension, and one derivative scheme for all.
@@ -101,11 +112,5 @@ class PeriodicGrid:
             raise ShapeError(
                 "the potentials", potentials.shape, f"(batch, {listing(self.points)}, potential)"
             )
-        if operators.generators != self.coordinates:
-            raise SettingsError(
-                "the grid",
-                f"its coordinates are {listing(self.coordinates)}, those of the operators "
-                f"{listing(operators.generators)}",
-                "give both the same, in the same order",
-            )
+        check_operators(self.coordinates, operators)
         return torch.stack([self.apply(potentials, m) for m in operators.monomials])

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
+from physmix.grids.periodic import check_operators
 from physmix.operators import Monomial, Operators
 
 Place = tuple[int, ...]
@@ -135,11 +136,5 @@ class StaggeredGrid:
         if potentials.shape[1:] != (*self.points, len(places)):
             expected = f"(batch, {listing((*self.points, len(places)))})"
             raise ShapeError("the potentials", potentials.shape, expected)
-        if operators.generators != self.coordinates:
-            raise SettingsError(
-                "the grid",
-                f"its coordinates are {listing(self.coordinates)}, those of the operators "
-                f"{listing(operators.generators)}",
-                "give both the same, in the same order",
-            )
+        check_operators(self.coordinates, operators)
         return torch.stack([self.apply(potentials, m, places) for m in operators.monomials])

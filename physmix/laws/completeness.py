@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from physmix.laws.polynomial import (
     law_rows,
     polynomial_basis,
     potential_field,
+    product_rows,
 )
 from physmix.operators import Monomial, monomials, plus
 
@@ -173,14 +173,8 @@ def potential_weights(component: Component, level: int, coordinates: int) -> tup
         for order in component.levels(field, level)
         for operator in monomials(coordinates, order)
     ]
-    rows: dict[tuple[int, Monomial], dict[int, Fraction]] = {}
-    for place, (field, a) in enumerate(entries):
-        for number, law in enumerate(component.laws):
-            for (name, b), value in law.terms.items():
-                if name == field:
-                    row = rows.setdefault((number, plus(a, b)), {})
-                    row[place] = row.get(place, Fraction(0)) + value
-    found = rational_null_space(list(rows.values()), len(entries))
+    rows = product_rows(entries, [law.terms for law in component.laws])
+    found = rational_null_space(rows, len(entries))
     return tuple({entries[i]: value for i, value in vector.items()} for vector in found)
 
 
@@ -240,16 +234,9 @@ def _implied(
             for b in monomials(len(coordinates), order)
         ]
         place = {entry: i for i, entry in enumerate(entries)}
-        rows: dict[tuple[int, Monomial], dict[int, Fraction]] = {}
-        for (field, b), i in place.items():
-            for number, vector in enumerate(weights):
-                for (name, a), value in vector.items():
-                    if name == field:
-                        row = rows.setdefault((number, plus(a, b)), {})
-                        row[i] = row.get(i, Fraction(0)) + value
         known = _consequences(component, total, place, len(coordinates))
         least, found = rank(known, len(entries)), list[Law]()
-        for solution in rational_null_space(list(rows.values()), len(entries)):
+        for solution in rational_null_space(product_rows(entries, weights), len(entries)):
             known.append({i: residue(value) for i, value in solution.items()})
             if rank(known, len(entries)) > least + len(found):
                 terms = {entries[i]: value for i, value in solution.items()}

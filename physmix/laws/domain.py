@@ -49,15 +49,17 @@ def periodic_channels(potentials: Potentials, periodic: Iterable[str], degree: i
     held = [i for i, name in enumerate(potentials.coordinates) if name in names]
     part, count = potentials.component, len(potentials.coordinates)
     found: list[Vector] = []
-    for each in range(degree + 1):
+    # Without orders of fields, the polynomials of a degree hold those of all lower ones.
+    for each in range(degree + 1) if part.orders is not None else (degree,):
         basis = polynomial_basis(part, each, count, held)
-        place = {key: i for i, key in enumerate(basis)}
         rows = reached_rows(part, potentials.weights, potentials.level, each, count, held)
-        known = [{place[k]: residue(v) for k, v in row.items()} for row in rows if set(row) <= set(place)]
-        size = rank(known, len(basis)) if known else 0
+        keys = dict.fromkeys([*basis, *(key for row in rows for key in row)])
+        place = {key: i for i, key in enumerate(keys)}
+        known = [{place[key]: residue(value) for key, value in row.items()} for row in rows]
+        size = rank(known, len(place))
         for vector in rational_null_space(law_rows(part, basis), len(basis)):
             known.append({i: residue(value) for i, value in vector.items()})
-            if rank(known, len(basis)) > size:
+            if rank(known, len(place)) > size:
                 size += 1
                 found.append({basis[i]: value for i, value in vector.items()})
     return tuple(found)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import perm
 
 from physmix.laws.law import Law
-from physmix.operators import Monomial, monomials
+from physmix.operators import Monomial, monomials, plus
 
 Vector = dict[tuple[str, Monomial], Fraction]
 """Coefficients by field and monomial: of a polynomial field, or of the weights of one potential."""
@@ -123,3 +123,21 @@ def potential_field(weights: Vector, monomial: Monomial) -> Vector:
             key = (field, lowered[1])
             found[key] = found.get(key, Fraction(0)) + value * lowered[0]
     return {key: value for key, value in found.items() if value}
+
+
+def product_rows(
+    entries: Sequence[tuple[str, Monomial]], systems: Sequence[Mapping[tuple[str, Monomial], Fraction]]
+) -> list[dict[int, Fraction]]:
+    """Equations on coefficients of entries D_a of fields: the product with each system vanishes.
+
+    One for each system and monomial c: sum over a + b = c, on the same field, of coefficient_a *
+    system_b. With laws as systems its solutions are weights of potentials; with weights, laws.
+    """
+    rows: dict[tuple[int, Monomial], dict[int, Fraction]] = {}
+    for place, (field, a) in enumerate(entries):
+        for number, system in enumerate(systems):
+            for (name, b), value in system.items():
+                if name == field:
+                    row = rows.setdefault((number, plus(a, b)), {})
+                    row[place] = row.get(place, Fraction(0)) + value
+    return list(rows.values())

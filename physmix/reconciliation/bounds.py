@@ -40,7 +40,7 @@ def reconcile(
         bounds: lowest and highest value of fields, by name, such as {"rho": (0, inf)}.
 
     Raises:
-        UnknownFieldError, UnsupportedLawError, ShapeError: see `LawfulFields`.
+        UnknownFieldError, UnsupportedLawError, ContradictionError, ShapeError: see `LawfulFields`.
         SettingsError: if a field is not finite, or a bound is none.
         ProjectionError: if no lawful field is within the bounds, or none is found.
     """

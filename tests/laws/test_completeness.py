@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 import torch
 
+from physmix.benchmarks.library import MOMENTUM, VACUUM
 from physmix.constraints import rational_null_space
 from physmix.errors import NoFreedomError, UnknownFieldError, UnsupportedLawError
 from physmix.laws import (
@@ -20,14 +21,6 @@ from physmix.laws import (
 )
 from physmix.laws.modular import rank
 from physmix.operators import Operators
-
-MOMENTUM = {"mass": "dt(rho) + div(m) = 0", "momentum": "dt(m) + div(s) = 0"}
-VACUUM = {
-    "faraday": "dt(B) + curl(E) = 0",
-    "solenoidal": "div(B) = 0",
-    "ampere": "dt(E) - curl(B) = 0",
-    "gauss": "div(E) = 0",
-}
 
 
 def parsed(texts, coordinates, vectors="", tensors=""):
@@ -144,6 +137,7 @@ PERIODIC = [
     ({"div": "div(u) = 0"}, "xy", "u", "", "x", ["uy = 1"]),  # a net flux across the periodic strip
     ({"div": "div(u) = 0"}, "xy", "u", "", "", []),
     (MOMENTUM, "txy", "m", "s", "xy", ["rho = 1", "mx = 1", "my = 1"]),
+    ({"mixed": "dx(a) + dy(b) + dx(dx(b)) = 0"}, "xy", "", "", "xy", ["a = 1", "b = 1"]),
     ({"balance": "div(s) = 0"}, "xy", "", "s", "xy", ["sxx = 1", "sxy = 1", "syy = 1"]),
 ]
 
