@@ -80,5 +80,10 @@ class Problem:
         ]
         at = torch.cat([inside, *(term.points for term in held)])
         found = [Term(self.equations.name, at, self.equations.residual)] if self.equations.residual else []
-        means = [term for one in self.conditions if isinstance(one, Mean) for term in one.terms(inside)]
+        means = [
+            term
+            for one in self.conditions
+            if isinstance(one, Mean)
+            for term in one.terms(self.region, self.seed)
+        ]
         return found + held + means

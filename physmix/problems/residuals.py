@@ -71,16 +71,14 @@ class Residuals:
     @property
     def count(self) -> int:
         """The number of residuals."""
-        return sum(len(p.names) * (1 if p.term.mean else len(p.term.points)) for p in self.parts)
+        return sum(len(p.names) * len(p.term.points) // p.term.group for p in self.parts)
 
     def values(self) -> Iterator[Float[Tensor, " row"]]:
         """The weighted residuals, some at a time."""
         for place, part in enumerate(self.parts):
-            found = [torch.stack(list(self._state(part, chunk)[0].values())) for chunk in self._chunks(part)]
-            if part.term.mean:
-                found = [torch.cat(found, 1).mean(1, keepdim=True)]
-            for one in found:
-                yield self._factor(place) * one.flatten()
+            for chunk in self._chunks(part):
+                found = torch.stack(list(self._state(part, chunk)[0].values()))
+                yield self._factor(place) * _grouped(found, part.term.group).flatten()
 
     def loss(self) -> float:
         """The sum of squares."""
@@ -91,8 +89,7 @@ class Residuals:
         found = {}
         for part in self.parts:
             pieces = [torch.stack(list(self._state(part, chunk)[0].values())) for chunk in self._chunks(part)]
-            whole = torch.cat(pieces, 1)
-            sizes = whole.mean(1).abs() if part.term.mean else whole.square().mean(1).sqrt()
+            sizes = _grouped(torch.cat(pieces, 1), part.term.group).square().mean(1).sqrt()
             found |= {f"{part.term.name}: {n}": float(s) for n, s in zip(part.names, sizes, strict=True)}
         return found
 
@@ -120,12 +117,11 @@ class Residuals:
 
     def _factor(self, place: int) -> float:
         term = self.parts[place].term
-        rows = 1 if term.mean else len(term.points)
-        return math.sqrt(term.weight * self.balance[place] / rows)
+        return math.sqrt(term.weight * self.balance[place] * term.group / len(term.points))
 
     def _linear(self, place: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Residuals (residual, point) and Jacobian (residual, point, column) of a term."""
-        part, sums = self.parts[place], None
+        part = self.parts[place]
         for chunk in self._chunks(part):
             found, inputs, numbers = self._state(part, chunk, differentiable=True)
             residual = torch.stack(list(found.values()))
@@ -141,18 +137,11 @@ class Residuals:
                 jacobian = part.map.jacobian(entries, self._channels(part, chunk))
                 jacobian = torch.cat([jacobian, slopes[:, len(inputs) :].transpose(1, 2)], 2)
                 residual = residual.detach()
-            if not part.term.mean:
-                yield residual, jacobian
-                continue
-            share = residual.shape[1] / len(part.term.points)
-            means = residual.mean(1, keepdim=True) * share, jacobian.mean(1, keepdim=True) * share
-            sums = means if sums is None else (sums[0] + means[0], sums[1] + means[1])
-        if sums is not None:
-            yield sums
+            yield _grouped(residual, part.term.group), _grouped(jacobian, part.term.group)
 
     def _chunks(self, part: _Part) -> list[slice]:
         rows = max(1, _CHUNK // max(1, len(part.names) * self.model.mixing.weight.shape[0]))
-        count = len(part.term.points)
+        count, rows = len(part.term.points), -(-rows // part.term.group) * part.term.group
         return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
 
     def _channels(self, part: _Part, chunk: slice) -> Tensor:
@@ -180,3 +169,8 @@ class Residuals:
         state = State(self.model.coordinates, self.model.fields, places | given | numbers, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
             return part.term.residual(state), inputs, numbers
+
+
+def _grouped(values: Float[Tensor, "residual point *column"], group: int) -> Tensor:
+    """The means over groups of points."""
+    return values if group == 1 else values.unflatten(1, (-1, group)).mean(2)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
 from physmix.jets import Function
-from physmix.problems.regions import Part, Sample
+from physmix.problems.regions import Part, Region, Sample
 from physmix.problems.state import Residual, State
 
 Given = float | Function | Callable[[Tensor], Tensor]
@@ -28,7 +28,7 @@ class Term:
         residual: from a state to named residuals.
         known: further numbers at each point that the residual asks for by name, such as data.
         weight: of the term's mean square in the loss, beside the balance.
-        mean: whether the mean over the points is to be zero, in place of each value.
+        group: the means over so many points in a row are to be zero, in place of each value.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Term:
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
-    mean: bool = False
+    group: int = 1
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -118,21 +118,31 @@ class Condition:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of fields over points of the region: it fixes a pressure that is free up to a constant.
+    """The mean of fields over the region, at each time: it fixes a pressure that is free up to a constant.
 
     Attributes:
         values: by field.
         weight: see `Term`.
+        points: in space, of a mean.
+        times: at how many times, where there is time.
     """
 
     values: Mapping[str, float]
     weight: float = 1.0
+    points: int = 128
+    times: int = 32
 
-    def terms(self, points: Tensor) -> list[Term]:
-        """The term."""
+    def terms(self, region: Region, seed: int) -> list[Term]:
+        """The term, with as many groups as times."""
         values = dict(self.values)
 
         def residual(y: State) -> dict[str, Tensor]:
             return {name: y[name] - value for name, value in values.items()}
 
-        return [Term(f"mean of {listing(values)}", points, residual, {}, self.weight, mean=True)]
+        points = region.sample(self.points, seed).points
+        if "t" in region.box:
+            low, high = region.box["t"]
+            times = torch.linspace(low, high, self.times, dtype=torch.float64)
+            points = points.repeat(self.times, 1)
+            points[:, region.coordinates.index("t")] = times.repeat_interleave(self.points)
+        return [Term(f"mean of {listing(values)}", points, residual, {}, self.weight, self.points)]

@@ -20,7 +20,7 @@ from physmix.mixing.derivatives import constraint_blocks
 from physmix.optimization import Moments
 from physmix.problems.residuals import Residuals
 
-_LEAST, _MOST = 1e-14, 1.0  # damping, over the largest singular value of unit columns
+_LEAST, _MOST = 1e-16, 1.0  # damping, over the largest singular value of unit columns
 _STALLED = 0.05  # a step that lowers the root of the loss by less is the last one
 
 
