@@ -11,7 +11,7 @@ from physmix.errors import SettingsError, listing
 from physmix.laws import Law, parse_laws
 from physmix.problems.equations import Equations
 from physmix.problems.regions import Region
-from physmix.problems.terms import Condition, Mean, Term
+from physmix.problems.terms import Condition, Pin, Term
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Problem:
     Attributes:
         region: whose coordinates are those of the equations.
         equations: fields, the laws among them that hold exactly, and the residuals that are left.
-        conditions: on the boundary, at the start, at points with data, or means.
+        conditions: on the boundary, at the start, at points with data, or pins.
         unknowns: numbers that residuals name and that are to be found, with their first guesses.
         points: of the region at which the equations' residuals are taken.
         boundary_points: of each condition that does not say its own number.
@@ -36,7 +36,7 @@ class Problem:
 
     region: Region
     equations: Equations
-    conditions: Sequence[Condition | Mean] = ()
+    conditions: Sequence[Condition | Pin] = ()
     unknowns: Mapping[str, float] = field(default_factory=dict)
     points: int = 2500
     boundary_points: int = 800
@@ -80,10 +80,5 @@ class Problem:
         ]
         at = torch.cat([inside, *(term.points for term in held)])
         found = [Term(self.equations.name, at, self.equations.residual)] if self.equations.residual else []
-        means = [
-            term
-            for one in self.conditions
-            if isinstance(one, Mean)
-            for term in one.terms(self.region, self.seed)
-        ]
-        return found + held + means
+        pins = [term for one in self.conditions if isinstance(one, Pin) for term in one.terms(self.region)]
+        return found + held + pins

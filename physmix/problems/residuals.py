@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
+from physmix.mixing.support import Support, WeightLayout
 from physmix.problems.problem import Problem
 from physmix.problems.state import State, entries_of
 from physmix.problems.terms import Term
@@ -26,27 +27,23 @@ class Rows:
 
     Attributes:
         residual: weighted, (row).
-        jacobian: with respect to the free coordinates and the unknown numbers, (row, column).
+        jacobian: with respect to the coordinates of the support, those of the bias, and the unknown
+            numbers, (row, column).
+        support: which potentials they see.
     """
 
     residual: Float[Tensor, " row"]
     jacobian: Float[Tensor, "row column"]
+    support: Support
 
 
-class _Part:
-    """A term on a model: the entries it asks for."""
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Some points of a term that see the same potentials."""
 
-    def __init__(self, term: Term, model: PotentialModel, unknowns: Sequence[str]) -> None:
-        self.term = term
-        known = (*model.coordinates, *term.known, *unknowns)
-        entries, self.names = entries_of(term.residual, model.coordinates, model.fields, known)
-        self.map = DerivativeMap(model, entries)
-        self.kept: dict[int, Tensor] = {}
-
-    @property
-    def size(self) -> int:
-        """The numbers of its channels."""
-        return len(self.map.monomials) * len(self.term.points) * self.map.model.mixing.weight.shape[0]
+    term: int
+    places: Tensor
+    support: Support
 
 
 class Residuals:
@@ -57,120 +54,130 @@ class Residuals:
         model: fields of the problem, in its coordinates.
 
     Attributes:
+        layout: the free coordinates of the model's mixing weights.
         unknowns: the present values of the unknown numbers, by name.
         balance: a factor for each term, 1 at first; see `balanced`.
+        names: of the residuals of each term.
     """
 
     def __init__(self, problem: Problem, model: PotentialModel) -> None:
-        self.problem, self.model = problem, model
+        self.problem, self.model, self.layout = problem, model, WeightLayout(model)
         self.unknowns = {name: float(value) for name, value in problem.unknowns.items()}
-        self.parts = [_Part(term, model, tuple(self.unknowns)) for term in problem.terms()]
-        self.balance = [1.0] * len(self.parts)
-        self.keeps = sum(part.size for part in self.parts) <= _KEPT
+        self.terms: list[Term] = problem.terms()
+        self.names: list[tuple[str, ...]] = []
+        self._maps: list[DerivativeMap] = []
+        for term in self.terms:
+            known = (*model.coordinates, *term.known, *self.unknowns)
+            entries, names = entries_of(term.residual, model.coordinates, model.fields, known)
+            self.names.append(names)
+            self._maps.append(DerivativeMap(model, entries))
+        self.balance = [1.0] * len(self.terms)
+        self._pieces = [piece for place in range(len(self.terms)) for piece in self._cut(place)]
+        numbers = sum(
+            len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials) for p in self._pieces
+        )
+        self._keeps, self._kept = numbers <= _KEPT, dict[int, Tensor]()
 
     @property
     def count(self) -> int:
         """The number of residuals."""
-        return sum(len(p.names) * len(p.term.points) // p.term.group for p in self.parts)
-
-    def values(self) -> Iterator[Float[Tensor, " row"]]:
-        """The weighted residuals, some at a time."""
-        for place, part in enumerate(self.parts):
-            for chunk in self._chunks(part):
-                found = torch.stack(list(self._state(part, chunk)[0].values()))
-                yield self._factor(place) * _grouped(found, part.term.group).flatten()
+        return sum(len(names) * len(term.points) for names, term in zip(self.names, self.terms, strict=True))
 
     def loss(self) -> float:
         """The sum of squares."""
-        return sum(float(part.square().sum()) for part in self.values())
+        total = 0.0
+        for number, piece in enumerate(self._pieces):
+            found, _, _ = self._state(number)
+            total += self._factor(piece.term) ** 2 * float(torch.stack(list(found.values())).square().sum())
+        return total
 
-    def losses(self) -> dict[str, float]:
+    def sizes(self) -> dict[str, float]:
         """The root mean square of each residual, not weighted, by "term: residual"."""
-        found = {}
-        for part in self.parts:
-            pieces = [torch.stack(list(self._state(part, chunk)[0].values())) for chunk in self._chunks(part)]
-            sizes = _grouped(torch.cat(pieces, 1), part.term.group).square().mean(1).sqrt()
-            found |= {f"{part.term.name}: {n}": float(s) for n, s in zip(part.names, sizes, strict=True)}
-        return found
+        squares: dict[str, float] = {}
+        for number, piece in enumerate(self._pieces):
+            term = self.terms[piece.term]
+            for name, value in self._state(number)[0].items():
+                label = f"{term.name}: {name}"
+                squares[label] = squares.get(label, 0.0) + float(value.square().sum()) / len(term.points)
+        return {label: math.sqrt(square) for label, square in squares.items()}
 
     def rows(self) -> Iterator[Rows]:
         """The weighted residuals with their Jacobian, some at a time."""
-        for place in range(len(self.parts)):
-            for residual, jacobian in self._linear(place):
-                factor = self._factor(place)
-                yield Rows(factor * residual.flatten(), factor * jacobian.flatten(0, 1))
+        for number, piece in enumerate(self._pieces):
+            residual, jacobian = self._linear(number)
+            factor = self._factor(piece.term)
+            yield Rows(factor * residual.flatten(), factor * jacobian.flatten(0, 1), piece.support)
 
     def balanced(self) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
 
-        The balance of a term is one over the mean square of its rows of the Jacobian, the share of its
-        trace in the tangent kernel (Wang, Yu and Perdikaris, "When and why PINNs fail to train",
-        J. Comput. Phys. 449, 2022, equation 6.5), taken once, at the first weights, so that the loss
+        The balance of a term is one over the mean square of its rows of the Jacobian, its share of the
+        trace of the tangent kernel (Wang, Yu and Perdikaris, "When and why PINNs fail to train",
+        J. Comput. Phys. 449, 2022, equation 6.5), taken once, at the present weights, so that the loss
         stays the same function.
         """
-        for place in range(len(self.parts)):
-            square, rows = 0.0, 0
-            for residual, jacobian in self._linear(place):
-                square += float(jacobian[..., : -len(self.unknowns) or None].square().sum())
-                rows += residual.numel()
-            self.balance[place] = rows / square if square > 0 else 1.0
+        squares, rows = [0.0] * len(self.terms), [0] * len(self.terms)
+        for number, piece in enumerate(self._pieces):
+            residual, jacobian = self._linear(number)
+            squares[piece.term] += float(jacobian[..., : len(piece.support.columns)].square().sum())
+            rows[piece.term] += residual.numel()
+        self.balance = [n / s if s > 0 else 1.0 for s, n in zip(squares, rows, strict=True)]
 
     def _factor(self, place: int) -> float:
-        term = self.parts[place].term
-        return math.sqrt(term.weight * self.balance[place] * term.group / len(term.points))
+        term = self.terms[place]
+        return math.sqrt(term.weight * self.balance[place] / len(term.points))
 
-    def _linear(self, place: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Residuals (residual, point) and Jacobian (residual, point, column) of a term."""
-        part = self.parts[place]
-        for chunk in self._chunks(part):
-            found, inputs, numbers = self._state(part, chunk, differentiable=True)
-            residual = torch.stack(list(found.values()))
-            leaves = [*inputs.values(), *numbers.values()]
-            slopes = torch.stack(
-                [
-                    torch.stack(torch.autograd.grad(one.sum(), leaves, retain_graph=True, materialize_grads=True))
-                    for one in residual
-                ]
-            )
-            with torch.no_grad():
-                entries = slopes[:, : len(inputs)]
-                jacobian = part.map.jacobian(entries, self._channels(part, chunk))
-                jacobian = torch.cat([jacobian, slopes[:, len(inputs) :].transpose(1, 2)], 2)
-                residual = residual.detach()
-            yield _grouped(residual, part.term.group), _grouped(jacobian, part.term.group)
+    def _cut(self, place: int) -> Iterator[_Piece]:
+        for places, support in self.layout.supports(self.terms[place].points):
+            width = len(self.names[place]) * max(1, len(support.columns))
+            for some in places.split(max(1, _CHUNK // width)):
+                yield _Piece(place, some, support)
 
-    def _chunks(self, part: _Part) -> list[slice]:
-        rows = max(1, _CHUNK // max(1, len(part.names) * self.model.mixing.weight.shape[0]))
-        count, rows = len(part.term.points), -(-rows // part.term.group) * part.term.group
-        return [slice(start, min(start + rows, count)) for start in range(0, count, rows)]
-
-    def _channels(self, part: _Part, chunk: slice) -> Tensor:
-        if chunk.start in part.kept:
-            return part.kept[chunk.start]
+    def _linear(self, number: int) -> tuple[Tensor, Tensor]:
+        """Residuals (residual, point) and Jacobian (residual, point, column) of a piece."""
+        piece = self._pieces[number]
+        found, inputs, numbers = self._state(number, differentiable=True)
+        residual = torch.stack(list(found.values()))
+        leaves = [*inputs.values(), *numbers.values()]
+        slopes = torch.stack(
+            [
+                torch.stack(torch.autograd.grad(one.sum(), leaves, retain_graph=True, materialize_grads=True))
+                for one in residual
+            ]
+        )
         with torch.no_grad():
-            channels = part.map.channels(part.term.points[chunk])
-        if self.keeps:
-            part.kept[chunk.start] = channels
+            entries, rest = slopes.split([len(inputs), len(numbers)], 1)
+            jacobian = self._maps[piece.term].jacobian(entries, piece.support, self._channels(number))
+            return residual.detach(), torch.cat([jacobian, rest.transpose(1, 2)], 2)
+
+    @torch.no_grad()
+    def _channels(self, number: int) -> Tensor:
+        if number in self._kept:
+            return self._kept[number]
+        piece = self._pieces[number]
+        points = self.terms[piece.term].points[piece.places]
+        channels = self._maps[piece.term].channels(points, piece.support)
+        if self._keeps:
+            self._kept[number] = channels
         return channels
 
     def _state(
-        self, part: _Part, chunk: slice, *, differentiable: bool = False
+        self, number: int, *, differentiable: bool = False
     ) -> tuple[Mapping[str, Tensor], dict[Entry, Tensor], dict[str, Tensor]]:
-        points = part.term.points[chunk]
+        """The residuals of a piece, and what they are functions of."""
+        piece = self._pieces[number]
+        term, derivatives = self.terms[piece.term], self._maps[piece.term]
+        points = term.points[piece.places]
         with torch.no_grad():
-            values = part.map.values(points, self._channels(part, chunk))
-        inputs = dict(zip(part.map.entries, values.unbind(0), strict=True))
+            values = derivatives.values(points, piece.support, self._channels(number))
+        inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
         numbers = {name: points.new_full((len(points),), value) for name, value in self.unknowns.items()}
         if differentiable:
             inputs = {entry: value.clone().requires_grad_() for entry, value in inputs.items()}
             numbers = {name: value.requires_grad_() for name, value in numbers.items()}
         places = {name: points[:, i] for i, name in enumerate(self.model.coordinates)}
-        given = {name: value[chunk] for name, value in part.term.known.items()}
-        state = State(self.model.coordinates, self.model.fields, places | given | numbers, inputs.__getitem__)
+        given = {name: value[piece.places] for name, value in term.known.items()}
+        known = places | given | numbers
+        state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
-            return part.term.residual(state), inputs, numbers
-
-
-def _grouped(values: Float[Tensor, "residual point *column"], group: int) -> Tensor:
-    """The means over groups of points."""
-    return values if group == 1 else values.unflatten(1, (-1, group)).mean(2)
+            return term.residual(state), inputs, numbers

@@ -28,7 +28,6 @@ class Term:
         residual: from a state to named residuals.
         known: further numbers at each point that the residual asks for by name, such as data.
         weight: of the term's mean square in the loss, beside the balance.
-        group: the means over so many points in a row are to be zero, in place of each value.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Term:
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
-    group: int = 1
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -117,32 +115,41 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Mean:
-    """The mean of fields over the region, at each time: it fixes a pressure that is free up to a constant.
+class Pin:
+    """Values of fields at one place, at all times: it fixes a pressure that is free up to a constant.
+
+    One place, and not a mean, so that no equation couples parts of the region that are far apart.
 
     Attributes:
         values: by field.
+        place: by coordinate of space; the lowest corner where omitted.
         weight: see `Term`.
-        points: in space, of a mean.
         times: at how many times, where there is time.
     """
 
     values: Mapping[str, float]
+    place: Mapping[str, float] = field(default_factory=dict)
     weight: float = 1.0
-    points: int = 128
-    times: int = 32
+    times: int = 64
 
-    def terms(self, region: Region, seed: int) -> list[Term]:
-        """The term, with as many groups as times."""
+    def terms(self, region: Region) -> list[Term]:
+        """The term.
+
+        Raises:
+            SettingsError: if the place is not in the region.
+        """
         values = dict(self.values)
 
         def residual(y: State) -> dict[str, Tensor]:
             return {name: y[name] - value for name, value in values.items()}
 
-        points = region.sample(self.points, seed).points
+        place = [self.place.get(name, low) for name, (low, _) in region.box.items()]
+        points = torch.tensor([place], dtype=torch.float64)
+        if not bool(region.contains(points).all()):
+            problem = f"its place {listing(place)} is not in the region"
+            raise SettingsError("a pin", problem, "give place={...}, by coordinate")
         if "t" in region.box:
-            low, high = region.box["t"]
-            times = torch.linspace(low, high, self.times, dtype=torch.float64)
             points = points.repeat(self.times, 1)
-            points[:, region.coordinates.index("t")] = times.repeat_interleave(self.points)
-        return [Term(f"mean of {listing(values)}", points, residual, {}, self.weight, self.points)]
+            times = torch.linspace(*region.box["t"], self.times, dtype=torch.float64)
+            points[:, region.coordinates.index("t")] = times
+        return [Term(f"pinned {listing(values)}", points, residual, {}, self.weight)]

@@ -2,12 +2,13 @@
 
 Solves min |J d + r|^2 + damping^2 |S d|^2 step by step in the free coordinates of the lawful weights,
 where S holds the norms of the columns of J (Marquardt, J. SIAM 11, 1963). The rows of J are streamed
-through an orthogonal factorisation: the normal equations would square a condition that is near the
-reciprocal of round-off already.
+through an orthogonal factorisation, see `BlockLeastSquares`: the normal equations would square a
+condition that is near the reciprocal of round-off already.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,11 +17,10 @@ import torch
 from torch import Tensor
 
 from physmix.errors import SettingsError
-from physmix.mixing.derivatives import constraint_blocks
-from physmix.optimization import Moments
+from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissection
 from physmix.problems.residuals import Residuals
 
-_LEAST, _MOST = 1e-16, 1.0  # damping, over the largest singular value of unit columns
+_LEAST, _MOST = 1e-16, 1.0  # damping, over the root of the number of columns
 _STALLED = 0.05  # a step that lowers the root of the loss by less is the last one
 
 
@@ -31,7 +31,7 @@ class Step:
     Attributes:
         loss: the sum of squares before it.
         gradient: norm of its gradient in coordinates of unit columns.
-        step: norm of the step over that of the weights.
+        step: norm of the step over that of the weights after it.
         damping: relative to the size of J.
         seconds: since the start, at its end.
     """
@@ -70,33 +70,27 @@ def solve_last_layer(
         SettingsError: if a residual is not finite at the start.
     """
     trace, begin = Trace(), time.perf_counter()
-    weights = FreeWeights(residuals)
     loss, damping = residuals.loss(), _LEAST
-    if not loss < float("inf"):
-        raise SettingsError("the residuals", "a number is not finite at the start", "correct the data or the guess")
+    if not loss < math.inf:
+        problem = "a number is not finite at the start"
+        raise SettingsError("the residuals", problem, "correct the data, or the first guess of the unknown numbers")
     for _ in range(steps):
-        moments = Moments(weights.count, 1)
-        for rows in residuals.rows():
-            moments.add(rows.jacobian, -rows.residual[:, None])
-        design, target = moments.design, moments.target
-        norms = torch.linalg.vector_norm(design, dim=0)
-        norms = torch.where(norms > 0, norms, torch.ones_like(norms))
-        unit = design / norms
-        size = float(torch.linalg.matrix_norm(unit))
-        gradient = float(torch.linalg.vector_norm(unit.T @ target))
-        start = weights.coordinates()
+        system = linear_system(residuals)
+        gradient = _gradient(system)
+        size = math.sqrt(sum(system.sizes))
+        start = _vector(residuals)
         while True:
-            step = _damped(unit, target, damping * size) / norms
-            weights.set(start + step)
+            step = _spread(residuals, system.solve(damping * size))
+            _set(residuals, start + step)
             reached = residuals.loss()
             if reached < loss or damping >= _MOST:
                 break
-            damping = min(max(damping, 1e-9) * 30, _MOST)
+            damping = min(max(30 * damping, 1e-9), _MOST)
         if not reached < loss:
-            weights.set(start)
-            trace.reason = "no step lowers the residuals: they are at round-off, or at a minimum"
-            break
-        share = float(torch.linalg.vector_norm(step)) / max(float(torch.linalg.vector_norm(start + step)), 1e-300)
+            _set(residuals, start)
+            trace.reason = "no step lowers the residuals: they are at a minimum, or at round-off"
+            return trace
+        share = float(step.norm()) / max(float((start + step).norm()), 1e-300)
         trace.steps.append(Step(loss, gradient, share, damping, time.perf_counter() - begin))
         if progress:
             progress(trace.steps[-1])
@@ -104,64 +98,53 @@ def solve_last_layer(
         loss, damping = reached, max(damping / 100, _LEAST)
         if stalled:
             trace.reason = f"the last step lowered the residuals by less than {_STALLED:.0%}"
-            break
-    else:
-        trace.reason = f"{steps} steps are done"
+            return trace
+    trace.reason = f"{steps} steps are done"
     return trace
 
 
-def _damped(unit: Tensor, target: Tensor, damping: float) -> Tensor:
-    """The d of least |unit d - target|^2 + damping^2 |d|^2."""
-    columns = unit.shape[1]
-    stacked = torch.cat(
-        [
-            torch.cat([unit, target], 1),
-            torch.cat([damping * torch.eye(columns, dtype=unit.dtype), unit.new_zeros(columns, 1)], 1),
-        ]
-    )
-    factor = torch.linalg.qr(stacked, mode="r").R
-    return torch.linalg.solve_triangular(factor[:columns, :columns], factor[:columns, columns:], upper=True)[:, 0]
+def linear_system(residuals: Residuals) -> BlockLeastSquares:
+    """min |J d + r|^2, with a block of columns for each subdomain, then one for bias and unknown numbers."""
+    layout = residuals.layout
+    sizes = [len(columns) for columns in layout.columns]
+    sizes[-1] += len(residuals.unknowns)
+    order = nested_dissection(layout.partition.shape) if layout.partition else [0]
+    system = BlockLeastSquares(sizes, [*order, len(order)])
+    for rows in residuals.rows():
+        # Columns come in the order of the layout; blocks take them one subdomain after the other.
+        blocks = (*rows.support.subdomains, len(order))
+        jacobian = rows.jacobian
+        if len(blocks) > 2:
+            place = torch.cat([layout.columns[b] for b in blocks])
+            found = torch.searchsorted(rows.support.columns, place)
+            extra = torch.arange(len(rows.support.columns), jacobian.shape[1])
+            jacobian = jacobian[:, torch.cat([found, extra])]
+        system.add(jacobian, -rows.residual, blocks)
+    return system
 
 
-class FreeWeights:
-    """The free coordinates of a model's mixing weight and bias, then the unknown numbers, as one vector."""
+def _gradient(system: BlockLeastSquares) -> float:
+    found = 0.0
+    for squares, gradient in zip(system.squares, system.gradient, strict=True):
+        some = squares > 0
+        found += float((gradient[some].square() / squares[some]).sum())
+    return math.sqrt(found)
 
-    def __init__(self, residuals: Residuals) -> None:
-        self.residuals = residuals
-        mixing = residuals.model.mixing
-        self._weight, self._bias = mixing.weight, mixing.bias
-        self._sets = constraint_blocks(residuals.model)
-        self._bias_set = mixing.constraint.bias
-        self._sizes = [count * one.nullity for one, count in self._sets]
 
-    @property
-    def count(self) -> int:
-        """The length of the vector."""
-        return sum(self._sizes) + self._bias_set.nullity + len(self.residuals.unknowns)
+def _vector(residuals: Residuals) -> Tensor:
+    numbers = torch.tensor(list(residuals.unknowns.values()), dtype=torch.float64)
+    return torch.cat([residuals.layout.coordinates(), numbers])
 
-    @torch.no_grad()
-    def coordinates(self) -> Tensor:
-        """The present vector."""
-        rows = self._weight.split([count for _, count in self._sets])
-        parts = [one.coordinates(part).flatten() for (one, _), part in zip(self._sets, rows, strict=True)]
-        numbers = self._weight.new_tensor(list(self.residuals.unknowns.values()))
-        return torch.cat([*parts, self._bias_set.coordinates(self._bias), numbers])
 
-    @torch.no_grad()
-    def set(self, vector: Tensor) -> None:
-        """Make the model and the unknown numbers those of a vector."""
-        *parts, bias, numbers = vector.split(
-            [*self._sizes, self._bias_set.nullity, len(self.residuals.unknowns)]
-        )
-        rows = [
-            one.point(part.view(count, one.nullity))
-            for (one, count), part in zip(self._sets, parts, strict=True)
-        ]
-        self._weight.copy_(torch.cat(rows))
-        self._bias.copy_(self._bias_set.point(bias))
-        self.residuals.unknowns = dict(zip(self.residuals.unknowns, numbers.tolist(), strict=True))
+def _set(residuals: Residuals, vector: Tensor) -> None:
+    layout = residuals.layout
+    layout.set(vector[: layout.count])
+    residuals.unknowns = dict(zip(residuals.unknowns, vector[layout.count :].tolist(), strict=True))
 
-    def reset(self) -> None:
-        """Start from the smallest lawful weights."""
-        self.set(torch.cat([self.coordinates().new_zeros(self.count - len(self.residuals.unknowns)),
-                            self._weight.new_tensor(list(self.residuals.unknowns.values()))]))
+
+def _spread(residuals: Residuals, step: Tensor) -> Tensor:
+    """A step by blocks, in the order of the layout."""
+    layout = residuals.layout
+    out = torch.empty_like(step)
+    out[torch.cat([*layout.columns, torch.arange(layout.count, len(step))])] = step
+    return out
