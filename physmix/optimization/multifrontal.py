@@ -10,6 +10,7 @@ streamed dense factorisation (TSQR, see `Moments`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,9 +25,9 @@ Blocks = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Eliminated:
-    """The equations of a block: own unknowns = solve(triangle, right - coupling @ unknowns of others)."""
+    """Equations of some blocks: their unknowns = solve(triangle, right - coupling @ unknowns of others)."""
 
-    block: int
+    blocks: Blocks
     others: Blocks
     triangle: Tensor
     coupling: Tensor
@@ -38,19 +39,19 @@ class BlockLeastSquares:
 
     Args:
         sizes: the number of columns of each block.
-        order: of elimination; as given if omitted. See `nested_dissection`.
+        order: groups of blocks, each eliminated at once; all at once if omitted. See `nested_dissection`.
 
     Raises:
         SettingsError: if the order is not one of all blocks.
     """
 
-    def __init__(self, sizes: Sequence[int], order: Sequence[int] | None = None) -> None:
+    def __init__(self, sizes: Sequence[int], order: Sequence[Blocks] | None = None) -> None:
         self.sizes = tuple(sizes)
-        order = tuple(range(len(self.sizes)) if order is None else order)
-        if sorted(order) != list(range(len(self.sizes))):
+        self._order = (tuple(range(len(self.sizes))),) if order is None else tuple(map(tuple, order))
+        flat = [block for group in self._order for block in group]
+        if sorted(flat) != list(range(len(self.sizes))):
             raise SettingsError("block least squares", f"the order {order} is not one of all blocks", "correct it")
-        self._rank = {block: place for place, block in enumerate(order)}
-        self._order = order
+        self._rank = {block: place for place, block in enumerate(flat)}
         self._fronts: dict[Blocks, list[Tensor]] = {}
         self.squares = [torch.zeros(size, dtype=torch.float64) for size in self.sizes]
         self.gradient = [torch.zeros(size, dtype=torch.float64) for size in self.sizes]
@@ -83,20 +84,16 @@ class BlockLeastSquares:
         """d, the blocks one after the other in their own order; the rows stay, for another damping."""
         fronts = {place: list(parts) for place, parts in self._fronts.items()}
         done: list[_Eliminated] = []
-        for block in self._order:
-            if self.sizes[block] == 0:
-                continue
-            own = [place for place in fronts if place[0] == block]
-            others = tuple(
-                sorted({b for place in own for b in place[1:]} - {block}, key=self._rank.__getitem__)
-            )
-            columns = (block, *others)
+        for group in self._order:
+            own = [place for place in fronts if place[0] in group]
+            others = tuple(sorted({b for place in own for b in place} - set(group), key=self._rank.__getitem__))
+            columns = (*group, *others)
             pieces = [self._spread(torch.cat(fronts.pop(place)), place, columns) for place in own]
-            pieces.append(self._damping(block, columns, damping))
+            pieces.append(self._damping(group, columns, damping))
             triangle = _triangle(torch.cat(pieces))
-            size = self.sizes[block]
+            size = sum(self.sizes[b] for b in group)
             done.append(
-                _Eliminated(block, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
+                _Eliminated(group, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
             )
             rest = triangle[size:, size:]
             if others and len(rest):
@@ -106,8 +103,9 @@ class BlockLeastSquares:
             right = one.right
             if one.others:
                 right = right - one.coupling @ torch.cat([found[b] for b in one.others])
-            found[one.block] = torch.linalg.solve_triangular(one.triangle, right[:, None], upper=True)[:, 0]
-        return torch.cat([found.get(b, torch.zeros(0, dtype=torch.float64)) for b in range(len(self.sizes))])
+            own = torch.linalg.solve_triangular(one.triangle, right[:, None], upper=True)[:, 0]
+            found |= zip(one.blocks, own.split([self.sizes[b] for b in one.blocks]), strict=True)
+        return torch.cat([found[b] for b in range(len(self.sizes))])
 
     def _spread(self, front: Tensor, place: Blocks, columns: Blocks) -> Tensor:
         """A front with zero columns for the blocks it does not touch."""
@@ -117,12 +115,12 @@ class BlockLeastSquares:
         wide = [parts[b] if b in parts else front.new_zeros(len(front), self.sizes[b]) for b in columns]
         return torch.cat([*wide, front[:, -1:]], 1)
 
-    def _damping(self, block: int, columns: Blocks, damping: float) -> Tensor:
-        # A column of zeros, or none of damping, leaves its unknown zero in place of undefined.
-        norm = self.squares[block].sqrt()
+    def _damping(self, group: Blocks, columns: Blocks, damping: float) -> Tensor:
+        # A column of zeros leaves its unknown zero in place of undefined.
+        norm = torch.cat([self.squares[b] for b in group]).sqrt()
         least = torch.finfo(norm.dtype).tiny ** 0.5
         own = torch.diag(torch.where(norm > 0, damping * norm, torch.ones_like(norm)).clamp(min=least))
-        width = sum(self.sizes[b] for b in columns[1:]) + 1
+        width = sum(self.sizes[b] for b in columns[len(group) :]) + 1
         return torch.cat([own, own.new_zeros(len(own), width)], 1)
 
 
@@ -130,24 +128,20 @@ def _triangle(rows: Tensor) -> Tensor:
     return torch.linalg.qr(rows, mode="r").R
 
 
-def nested_dissection(shape: Sequence[int]) -> list[int]:
-    """An order of the blocks of a grid, numbered with the last axis fastest: halves first, then what parts them."""
-    strides = [1] * len(shape)
-    for axis in range(len(shape) - 2, -1, -1):
-        strides[axis] = strides[axis + 1] * shape[axis + 1]
+def nested_dissection(shape: Sequence[int]) -> list[Blocks]:
+    """An order of the blocks of a grid, numbered with the last axis fastest: both halves, then what parts them."""
+    numbers = torch.arange(math.prod(shape)).reshape(tuple(shape))
 
-    def order(low: list[int], high: list[int]) -> list[int]:
-        lengths = [b - a for a, b in zip(low, high, strict=True)]
-        if min(lengths) <= 0:
+    def order(part: Tensor) -> list[Blocks]:
+        if part.numel() == 0:
             return []
-        axis = max(range(len(lengths)), key=lengths.__getitem__)
-        if lengths[axis] == 1:
-            return [sum(a * s for a, s in zip(low, strides, strict=True))]
-        middle = low[axis] + lengths[axis] // 2
-        first, last = list(high), list(low)
-        first[axis], last[axis] = middle, middle + 1
-        part_low, part_high = list(low), list(high)
-        part_low[axis], part_high[axis] = middle, middle + 1
-        return order(low, first) + order(last, high) + order(part_low, part_high)
+        axis = max(range(part.ndim), key=lambda i: part.shape[i])
+        length = part.shape[axis]
+        if length <= 2:  # nothing is left to part
+            return [tuple(part.flatten().tolist())]
+        middle = length // 2
+        halves = part.narrow(axis, 0, middle), part.narrow(axis, middle + 1, length - middle - 1)
+        between = part.narrow(axis, middle, 1)
+        return [*order(halves[0]), *order(halves[1]), tuple(between.flatten().tolist())]
 
-    return order([0] * len(shape), list(shape))
+    return order(numbers)

@@ -108,11 +108,11 @@ def linear_system(residuals: Residuals) -> BlockLeastSquares:
     layout = residuals.layout
     sizes = [len(columns) for columns in layout.columns]
     sizes[-1] += len(residuals.unknowns)
-    order = nested_dissection(layout.partition.shape) if layout.partition else [0]
-    system = BlockLeastSquares(sizes, [*order, len(order)])
+    order = nested_dissection(layout.partition.shape) if layout.partition else [(0,)]
+    system = BlockLeastSquares(sizes, [*order, (layout.subdomains,)])
     for rows in residuals.rows():
         # Columns come in the order of the layout; blocks take them one subdomain after the other.
-        blocks = (*rows.support.subdomains, len(order))
+        blocks = (*rows.support.subdomains, layout.subdomains)
         jacobian = rows.jacobian
         if len(blocks) > 2:
             place = torch.cat([layout.columns[b] for b in blocks])
