@@ -1,5 +1,8 @@
-"""Problems: what a model of space and time is trained on, as named residuals."""
+"""Problems: equations, regions and conditions, as named residuals of a model of space and time."""
 
+from physmix.problems.equations import AdvectionDiffusion, Burgers, Equations, NavierStokes
+from physmix.problems.models import default_slope, feature_model
+from physmix.problems.problem import Problem
 from physmix.problems.reconstruction import (
     FlowReconstruction,
     FlowSamples,
@@ -7,10 +10,28 @@ from physmix.problems.reconstruction import (
     relative_errors,
     sample_flow,
 )
+from physmix.problems.regions import Part, Region, Sample
+from physmix.problems.residuals import Residuals
+from physmix.problems.state import State
+from physmix.problems.terms import Condition, Pin
 
 __all__ = [
+    "AdvectionDiffusion",
+    "Burgers",
+    "Condition",
+    "Equations",
     "FlowReconstruction",
     "FlowSamples",
+    "NavierStokes",
+    "Part",
+    "Pin",
+    "Problem",
+    "Region",
+    "Residuals",
+    "Sample",
+    "State",
+    "default_slope",
+    "feature_model",
     "primitive_tensor",
     "relative_errors",
     "sample_flow",

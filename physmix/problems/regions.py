@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -93,6 +94,29 @@ class Region:
         """Quasi-random points inside (Sobol, scrambled)."""
         return self._draw(count, seed, len(self.box), self._inside)
 
+    def quadrature(self, nodes: int, **fixed: float) -> tuple[Sample, Tensor]:
+        """Gauss-Legendre points and weights over the box; those in holes have weight zero.
+
+        Args:
+            nodes: along each coordinate.
+            fixed: coordinates that are held at a value.
+        """
+        unit, weights = _gauss([name in fixed for name in self.box], nodes)
+        points, normals = self._inside(unit)
+        points, weights = self._held(points, weights * self._volume(fixed), fixed)
+        return Sample(points, normals), weights * self.contains(points)
+
+    def _volume(self, fixed: Mapping[str, float], without: Sequence[str] = ()) -> float:
+        kept = [b - a for name, (a, b) in self.box.items() if name not in fixed and name not in without]
+        return math.prod(kept)
+
+    def _held(self, points: Tensor, weights: Tensor, fixed: Mapping[str, float]) -> tuple[Tensor, Tensor]:
+        if strange := [name for name in fixed if name not in self.box]:
+            raise SettingsError("an integral", f"there is no {listing(strange)}", f"choose from {listing(self.box)}")
+        for name, value in fixed.items():
+            points[:, self.coordinates.index(name)] = value
+        return points, weights
+
     @property
     def parts(self) -> dict[str, Part]:
         """Each side of the box, such as "x=low" and "t=high", and each hole, "hole 1"."""
@@ -161,6 +185,37 @@ class Part:
         """Quasi-random points on it (Sobol, scrambled), with outward normals."""
         return self.region._draw(count, seed, len(self.region.box) - 1, self._on)  # noqa: SLF001
 
+    def quadrature(self, nodes: int, **fixed: float) -> tuple[Sample, Tensor]:
+        """Points with normals, and weights: Gauss-Legendre along sides, evenly spaced on circles.
+
+        Args:
+            nodes: along each coordinate.
+            fixed: coordinates that are held at a value.
+
+        Raises:
+            SettingsError: for a sphere, or a coordinate that the part does not vary along.
+        """
+        region = self.region
+        if self.name.startswith("hole"):
+            hole = region.holes[int(self.name.split()[1]) - 1]
+            if len(hole.centre) != 2:
+                raise SettingsError("an integral", "over a sphere is not there", "take a box around it")
+            rest = [name for name in region.box if name not in hole.centre]
+            unit, weights = _gauss([False, *(name in fixed for name in rest)], nodes)
+            even = (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes
+            unit[:, 0] = even.repeat_interleave(len(unit) // nodes)
+            weights = weights.reshape(nodes, -1)
+            weights = (weights.sum(0, keepdim=True) / nodes).expand(nodes, -1).flatten()
+            size = 2 * math.pi * hole.radius * region._volume(fixed, tuple(hole.centre))  # noqa: SLF001
+        else:
+            axis = self.name.split("=")[0]
+            rest = [name for name in region.box if name != axis]
+            unit, weights = _gauss([name in fixed for name in rest], nodes)
+            size = region._volume(fixed, (axis,))  # noqa: SLF001
+        points, normals = self._on(unit)
+        points, weights = region._held(points, weights * size, fixed)  # noqa: SLF001
+        return Sample(points, normals), weights * region.contains(points)
+
     def _on(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         if self.name.startswith("hole"):
             return self._on_hole(self.region.holes[int(self.name.split()[1]) - 1], unit)
@@ -192,3 +247,14 @@ class Part:
         points[:, places] = unit.new_tensor(list(hole.centre.values())) + hole.radius * direction
         normals[:, places] = -direction
         return points, normals
+
+
+def _gauss(held: Sequence[bool], nodes: int) -> tuple[Tensor, Tensor]:
+    """Gauss-Legendre points of the unit cube and their weights, the first coordinate slowest; one where held."""
+    points, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    x, w = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(nodes))
+    for one in held:
+        place, share = (x.new_tensor([0.5]), w.new_tensor([1.0])) if one else ((x + 1) / 2, w / 2)
+        points = torch.cat([points.repeat_interleave(len(place), 0), place.repeat(len(points))[:, None]], 1)
+        weights = (weights[:, None] * share).flatten()
+    return points, weights

@@ -58,6 +58,7 @@ class Residuals:
         unknowns: the present values of the unknown numbers, by name.
         balance: a factor for each term, 1 at first; see `balanced`.
         names: of the residuals of each term.
+        kept: how many numbers are held between passes.
     """
 
     def __init__(self, problem: Problem, model: PotentialModel) -> None:
@@ -76,7 +77,8 @@ class Residuals:
         numbers = sum(
             len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials) for p in self._pieces
         )
-        self._keeps, self._kept = numbers <= _KEPT, dict[int, Tensor]()
+        self._keeps, self._channels_of = numbers <= _KEPT, dict[int, Tensor]()
+        self.kept = numbers if self._keeps else 0
 
     @property
     def count(self) -> int:
@@ -152,13 +154,13 @@ class Residuals:
 
     @torch.no_grad()
     def _channels(self, number: int) -> Tensor:
-        if number in self._kept:
-            return self._kept[number]
+        if number in self._channels_of:
+            return self._channels_of[number]
         piece = self._pieces[number]
         points = self.terms[piece.term].points[piece.places]
         channels = self._maps[piece.term].channels(points, piece.support)
         if self._keeps:
-            self._kept[number] = channels
+            self._channels_of[number] = channels
         return channels
 
     def _state(

@@ -62,6 +62,10 @@ class State:
             raise SettingsError("a residual", problem, f"the coordinates are {listing(self.coordinates)}")
         return self._lookup((field, tuple(along.count(name) for name in self.coordinates)))
 
+    def with_known(self, known: Mapping[str, Tensor]) -> State:
+        """The same state, with more numbers at its points."""
+        return State(self.coordinates, self.fields, {**self._known, **known}, self._lookup)
+
     def laplacian(self, field: str) -> Float[Tensor, " point"]:
         """The sum of the second derivatives in space: all coordinates but t."""
         return sum((self.d(field, 2 * name) for name in space(self.coordinates)), start=torch.zeros(()))
