@@ -1,6 +1,13 @@
 """Problems: equations, regions and conditions, as named residuals of a model of space and time."""
 
-from physmix.problems.equations import AdvectionDiffusion, Burgers, Equations, NavierStokes
+from physmix.problems.equations import (
+    AdvectionDiffusion,
+    Boussinesq,
+    Burgers,
+    CompressibleFlow,
+    Equations,
+    NavierStokes,
+)
 from physmix.problems.models import default_slope, feature_model
 from physmix.problems.problem import Problem
 from physmix.problems.reconstruction import (
@@ -17,7 +24,9 @@ from physmix.problems.terms import Condition, Pin
 
 __all__ = [
     "AdvectionDiffusion",
+    "Boussinesq",
     "Burgers",
+    "CompressibleFlow",
     "Condition",
     "Equations",
     "FlowReconstruction",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,12 +52,19 @@ class Region:
     Attributes:
         box: lowest and highest value of each coordinate, in the order of the points.
         holes: the balls.
+        grading: places along a coordinate between which samples are equally many.
     """
 
     box: Mapping[str, tuple[float, float]]
     holes: tuple[Hole, ...] = field(default=())
+    grading: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def __init__(self, holes: Sequence[Hole] = (), **box: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        holes: Sequence[Hole] = (),
+        grading: Mapping[str, Sequence[float]] | None = None,
+        **box: tuple[float, float],
+    ) -> None:
         for name, (low, high) in box.items():
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise SettingsError("a region", f"{name} goes from {low} to {high}", "give the lower one first")
@@ -64,6 +72,11 @@ class Region:
             raise SettingsError("a region", "it has no coordinate", "give x=(low, high), ...")
         object.__setattr__(self, "box", {k: (float(a), float(b)) for k, (a, b) in box.items()})
         object.__setattr__(self, "holes", tuple(holes))
+        object.__setattr__(self, "grading", {k: tuple(map(float, v)) for k, v in (grading or {}).items()})
+        for name, places in self.grading.items():
+            if name not in self.box or not _increasing((self.box[name][0], *places, self.box[name][1])):
+                problem = f"{name} is graded at {listing(places)}"
+                raise SettingsError("a region", problem, "give increasing places inside a coordinate of the box")
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -80,7 +93,15 @@ class Region:
             raise SettingsError("a hole", f"the region has no {listing(strange)}", f"it has {listing(self.box)}")
         if not (math.isfinite(radius) and radius > 0):
             raise SettingsError("a hole", f"its radius is {radius}", "give a positive number")
-        return Region((*self.holes, Hole(dict(centre), float(radius))), **self.box)
+        return Region((*self.holes, Hole(dict(centre), float(radius))), self.grading, **self.box)
+
+    def graded(self, **places: Sequence[float]) -> Region:
+        """The region with samples as dense as these places, such as those where subdomains meet.
+
+        Raises:
+            SettingsError: if the places are not increasing inside the box.
+        """
+        return Region(self.holes, {**self.grading, **places}, **self.box)
 
     def contains(self, points: Float[Tensor, "point coordinate"]) -> Tensor:
         """Which points are in the closed region."""
@@ -102,7 +123,7 @@ class Region:
             fixed: coordinates that are held at a value.
         """
         unit, weights = _gauss([name in fixed for name in self.box], nodes)
-        points, normals = self._inside(unit)
+        points, normals = self._even()._inside(unit)
         points, weights = self._held(points, weights * self._volume(fixed), fixed)
         return Sample(points, normals), weights * self.contains(points)
 
@@ -155,7 +176,18 @@ class Region:
 
     def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
         low, high = self._ends(unit)
-        return low + (high - low) * unit, torch.zeros_like(unit)
+        points = low + (high - low) * unit
+        for name, places in self.grading.items():
+            axis = self.coordinates.index(name)
+            ends = unit.new_tensor([self.box[name][0], *places, self.box[name][1]])
+            along = unit[:, axis] * (len(ends) - 1)
+            cell = along.floor().clamp(0, len(ends) - 2).long()
+            points[:, axis] = ends[cell] + (along - cell) * (ends[cell + 1] - ends[cell])
+        return points, torch.zeros_like(unit)
+
+    def _even(self) -> Region:
+        """Without grading."""
+        return Region(self.holes, **self.box)
 
     def _draw(self, count: int, seed: int, dimensions: int, place: object) -> Sample:
         if count < 1:
@@ -212,7 +244,7 @@ class Part:
             rest = [name for name in region.box if name != axis]
             unit, weights = _gauss([name in fixed for name in rest], nodes)
             size = region._volume(fixed, (axis,))  # noqa: SLF001
-        points, normals = self._on(unit)
+        points, normals = Part(region._even(), self.name)._on(unit)  # noqa: SLF001
         points, weights = region._held(points, weights * size, fixed)  # noqa: SLF001
         return Sample(points, normals), weights * region.contains(points)
 
@@ -247,6 +279,10 @@ class Part:
         points[:, places] = unit.new_tensor(list(hole.centre.values())) + hole.radius * direction
         normals[:, places] = -direction
         return points, normals
+
+
+def _increasing(places: Sequence[float]) -> bool:
+    return all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in itertools.pairwise(places))
 
 
 def _gauss(held: Sequence[bool], nodes: int) -> tuple[Tensor, Tensor]:
