@@ -63,7 +63,7 @@ class PartitionedFeatures(nn.Module):
         self,
         features: nn.Sequential,
         owner: Int[Tensor, " feature"],
-        cuts: Sequence[Float[Tensor, " cut"]],
+        cuts: Sequence[Float[Tensor, " _"]],
         overlap: Sequence[float],
     ) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from physmix.errors import SettingsError
-from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissection
+from physmix.optimization import BlockLeastSquares, nested_dissection
 from physmix.problems.residuals import Residuals
 
 _LEAST, _MOST = 1e-16, 1.0  # damping, over the root of the number of columns
