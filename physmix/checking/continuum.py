@@ -16,6 +16,7 @@ from torch import Tensor
 
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError, listing
+from physmix.jets import Jet
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
 from physmix.operators import Monomial, plus
@@ -137,18 +138,22 @@ def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
     """max over points of the sum of |l| (|W| |D phi| + |beta|): what round-off is relative to."""
     with torch.no_grad():
         jet = model.jet(points, model.order + law.order)
-        operators = model.mixing.constraint.operators
-        weight = model.mixing.weight.abs().view(-1, len(model.fields), len(operators))
         total = points.new_zeros(len(points))
-        scaled = model.scaling.apply(law)
-        for (field, b), value in scaled.terms.items():
-            if not any(b):  # a constant has no derivatives
-                total = total + abs(float(value)) * model.mixing.bias[model.fields.index(field)].abs()
-            for a, monomial in enumerate(operators.monomials):
-                both = plus(monomial, b) if any(b) else monomial
-                row = weight[:, model.fields.index(field), a]
-                total = total + abs(float(value)) * (jet.derivative(both).abs() @ row)
+        for (field, b), value in model.scaling.apply(law).terms.items():
+            total += abs(float(value)) * _magnitudes(model, jet, b)[:, model.fields.index(field)]
         return total.max()
+
+
+def _magnitudes(model: PotentialModel, jet: Jet, b: Monomial = ()) -> Float[Tensor, "point field"]:
+    """|W| |D^b D phi| of each field in scaled units, and |beta| unless it is differentiated."""
+    operators = model.mixing.constraint.operators
+    weight = model.mixing.weight.abs().view(-1, len(model.fields), len(operators))
+    parts = [
+        jet.derivative(plus(monomial, b) if any(b) else monomial).abs() @ weight[:, :, a]
+        for a, monomial in enumerate(operators.monomials)
+    ]
+    total = torch.stack(parts).sum(0)
+    return total if any(b) else total + model.mixing.bias.abs()
 
 
 def _judge_boxes(
@@ -160,7 +165,10 @@ def _judge_boxes(
     generator: torch.Generator,
     nodes: int = 20,
 ) -> list[Finding]:
-    """Net flux through each box over the sum of the fluxes through its faces."""
+    """Net flux through each box over the sum of the fluxes through its faces.
+
+    Round-off is relative to the same sum with |W| |D phi| + |beta| in place of each field.
+    """
     dimensions = len(low)
     # Small boxes: the quadrature converges to round-off for features as steep as networks learn.
     half = (high - low) * (0.01 + 0.03 * torch.rand(boxes, dimensions, generator=generator, dtype=low.dtype))
@@ -174,6 +182,7 @@ def _judge_boxes(
     weights = _product(w, dimensions - 1).prod(1)
     net = {law.name: low.new_zeros(boxes) for law in laws}
     size = {law.name: low.new_zeros(boxes) for law in laws}
+    magnitude = {law.name: low.new_zeros(boxes) for law in laws}
     for axis in range(dimensions):
         others = [i for i in range(dimensions) if i != axis]
         unit = tuple(int(i == axis) for i in range(dimensions))
@@ -182,27 +191,33 @@ def _judge_boxes(
             local = low.new_full((len(face), dimensions), side)
             local[:, others] = face
             places = middle[:, None] + half[:, None] * local
-            with torch.no_grad():
-                values = torch.cat([model(part) for part in places.flatten(0, 1).split(8192)])
+            parts = [_on_face(model, part) for part in places.flatten(0, 1).split(8192)]
+            values, largest = (
+                torch.cat(each).view(boxes, -1, len(model.fields)) for each in zip(*parts, strict=True)
+            )
             for law in laws:
                 for (field, monomial), value in law.terms.items():
                     if monomial == unit:
-                        on_face = values[:, model.fields.index(field)].view(boxes, -1)
-                        flux = float(value) * area[:, None] * on_face * weights
+                        share = float(value) * area[:, None] * weights
+                        flux = share * values[..., model.fields.index(field)]
                         net[law.name] += side * flux.sum(1)
                         size[law.name] += flux.abs().sum(1)
+                        rounded = share.abs() * largest[..., model.fields.index(field)]
+                        magnitude[law.name] += rounded.sum(1)
+    findings = []
     for law in laws:
-        net[law.name] -= float(law.source) * (2 * half).prod(1)  # what a source sends out of a box
-    return [
-        Finding.of(
-            law.name,
-            "flux through boxes",
-            float(net[law.name].abs().max()),
-            float(size[law.name].max()),
-            low.dtype,
-        )
-        for law in laws
-    ]
+        source = float(law.source) * (2 * half).prod(1)  # what it sends out of a box
+        missed, total = float((net[law.name] - source).abs().max()), float(size[law.name].max())
+        largest = float((magnitude[law.name] + source.abs()).max())
+        round_off = torch.finfo(low.dtype).eps * largest / (total or 1.0)
+        findings.append(Finding.of(law.name, "flux through boxes", missed, total, low.dtype, round_off))
+    return findings
+
+
+def _on_face(model: PotentialModel, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The fields at points, and what their round-off is relative to: both (point, field)."""
+    with torch.no_grad():
+        return model(points), model.size * _magnitudes(model, model.jet(points))
 
 
 def _product(values: Tensor, times: int) -> Float[Tensor, "point times"]:
