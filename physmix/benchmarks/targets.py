@@ -31,7 +31,7 @@ TARGETS: dict[str, str] = {
     "outside the bounds": "<= 1e-15",
     "problems left without an answer": "<= 0",
     "seconds": "<= 10",
-    "growth to twice the points, over N log N": "<= 2",
+    "growth from a quarter of the points, over N log N": "<= 2",
     "exceptions but law errors": "<= 0",
     "audited events while parsing": "<= 0",
 }
