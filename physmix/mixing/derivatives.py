@@ -43,7 +43,9 @@ class DerivativeMap:
                 raise SettingsError("a derivative", problem, f"give {len(model.coordinates)} orders")
         operators = model.mixing.constraint.operators.monomials
         self._sets = constraint_blocks(model)
-        used = sum(one.basis().abs().sum(1) for one, _ in self._sets) + model.mixing.weight.detach().abs().sum(0)
+        used = sum(
+            one.basis().abs().sum(1) for one, _ in self._sets
+        ) + model.mixing.weight.detach().abs().sum(0)
         wanted = used.view(len(model.fields), len(operators)) > 0
         self._places = [model.fields.index(f) for f, _ in self.entries]
         self._terms = [

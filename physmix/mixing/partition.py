@@ -25,7 +25,7 @@ _SMOOTH = 5  # derivatives of a window that vanish at its ends
 
 @lru_cache(maxsize=8)
 def _step_polynomial(smooth: int) -> tuple[float, ...]:
-    """The polynomial from 0 at 0 to 1 at 1 whose first derivatives vanish at both ends; lowest power first."""
+    """From 0 at 0 to 1 at 1, with first derivatives that vanish at both ends; lowest power first."""
     n = smooth
     powers = [0.0] * (2 * n + 2)
     for k in range(n + 1):
@@ -171,7 +171,9 @@ def partitioned_features(
         SettingsError: if the places are not increasing, or not in the box, or an overlap is not in (0, 1].
     """
     if not 0 < overlap <= 1 or len(subdomains) != len(box):
-        raise SettingsError("a partition", f"overlap={overlap}, {len(subdomains)} lists", "give up to 1, and one an input")
+        raise SettingsError(
+            "a partition", f"overlap={overlap}, {len(subdomains)} lists", "give up to 1, and one an input"
+        )
     cuts, widths = [], []
     for (low, high), wanted in zip(box, subdomains, strict=True):
         places = (
@@ -180,7 +182,9 @@ def partitioned_features(
             else torch.tensor([low, *wanted, high], dtype=torch.float64)
         )
         if len(places) < 2 or not bool((places.diff() > 0).all()):
-            raise SettingsError("a partition", f"its cuts are {wanted}", "give increasing places inside the box")
+            raise SettingsError(
+                "a partition", f"its cuts are {wanted}", "give increasing places inside the box"
+            )
         cuts.append(places)
         widths.append(overlap * float(places.diff().min()))
     layers, inputs = [], len(box)
@@ -188,7 +192,10 @@ def partitioned_features(
     for number, place in enumerate(itertools.product(*map(range, shape))):
         # The window reaches into the neighbours: so do the features.
         ends = [
-            (float(places[i]) - (w / 2 if i else 0), float(places[i + 1]) + (w / 2 if i + 2 < len(places) else 0))
+            (
+                float(places[i]) - (w / 2 if i else 0),
+                float(places[i + 1]) + (w / 2 if i + 2 < len(places) else 0),
+            )
             for places, i, w in zip(cuts, place, widths, strict=True)
         ]
         unit = random_features(
@@ -200,6 +207,7 @@ def partitioned_features(
             activation=activation,
             seed=seed + number,
         )[0]
+        assert isinstance(unit, nn.Linear)
         half = torch.tensor([(b - a) / 2 for a, b in ends], dtype=torch.float64)
         centre = torch.tensor([(b + a) / 2 for a, b in ends], dtype=torch.float64)
         weight = unit.weight / half

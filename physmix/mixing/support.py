@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from physmix.constraints import LinearSet, Rows
 from physmix.mixing.partition import PartitionedFeatures
 from physmix.mixing.potentials import PotentialModel
 from physmix.mixing.walled import WalledPotentials
+from physmix.optimization import constrained_parameters
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,13 @@ class WeightLayout:
         whole = len(potentials) == len(self._owner)
         ends = [0, *torch.tensor([count for _, count in self.sets]).cumsum(0).tolist()]
         edges = torch.searchsorted(potentials, torch.tensor(ends)).tolist()
-        members = tuple(slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
-        columns = torch.nonzero(torch.isin(self._subdomain, torch.tensor([*subdomains, self.subdomains])))[:, 0]
-        return Support(subdomains, potentials, whole, members, self._network(potentials, whole=whole), columns)
+        members = tuple(slice(a, b) for a, b in itertools.pairwise(edges))
+        columns = torch.nonzero(torch.isin(self._subdomain, torch.tensor([*subdomains, self.subdomains])))[
+            :, 0
+        ]
+        return Support(
+            subdomains, potentials, whole, members, self._network(potentials, whole=whole), columns
+        )
 
     def _network(self, potentials: Tensor, *, whole: bool) -> nn.Module:
         if whole or self.partition is None:
@@ -127,7 +133,8 @@ class WeightLayout:
         mixing = self.model.mixing
         *parts, bias = coordinates.split([*self._sizes, self.count - sum(self._sizes)])
         rows = [
-            one.point(part.view(count, one.nullity)) for (one, count), part in zip(self.sets, parts, strict=True)
+            one.point(part.view(count, one.nullity))
+            for (one, count), part in zip(self.sets, parts, strict=True)
         ]
         mixing.weight.copy_(torch.cat(rows))
         mixing.bias.copy_(mixing.constraint.bias.point(bias))
@@ -135,7 +142,8 @@ class WeightLayout:
 
 def constraint_blocks(model: PotentialModel) -> list[tuple[LinearSet, int]]:
     """The sets of the rows of a model's mixing weight, and how many rows each has."""
-    members = model.mixing.constrained["weight"]
+    (members,) = (m for p, m in constrained_parameters(model.mixing) if p is model.mixing.weight)
     if isinstance(members, Rows):
         return list(zip(members.sets, members.counts, strict=True))
+    assert isinstance(members, LinearSet)
     return [(members, model.mixing.weight.shape[0])]

@@ -35,7 +35,7 @@ class _Eliminated:
 
 
 class BlockLeastSquares:
-    """The d that minimises |J d - b|^2 + sum of (damping norm_i d_i)^2, where norm_i is that of column i of J.
+    """The d of least |J d - b|^2 + sum of (damping norm_i d_i)^2, where norm_i is that of column i of J.
 
     Args:
         sizes: the number of columns of each block.
@@ -50,7 +50,9 @@ class BlockLeastSquares:
         self._order = (tuple(range(len(self.sizes))),) if order is None else tuple(map(tuple, order))
         flat = [block for group in self._order for block in group]
         if sorted(flat) != list(range(len(self.sizes))):
-            raise SettingsError("block least squares", f"the order {order} is not one of all blocks", "correct it")
+            raise SettingsError(
+                "block least squares", f"the order {order} is not one of all blocks", "correct it"
+            )
         self._rank = {block: place for place, block in enumerate(flat)}
         self._fronts: dict[Blocks, list[Tensor]] = {}
         self.squares = [torch.zeros(size, dtype=torch.float64) for size in self.sizes]
@@ -58,7 +60,9 @@ class BlockLeastSquares:
         self.missed = 0.0
 
     @torch.no_grad()
-    def add(self, rows: Float[Tensor, "row column"], right: Float[Tensor, " row"], blocks: Sequence[int]) -> None:
+    def add(
+        self, rows: Float[Tensor, "row column"], right: Float[Tensor, " row"], blocks: Sequence[int]
+    ) -> None:
         """Fold in rows that touch some blocks only, with their columns in this order of blocks.
 
         Raises:
@@ -86,14 +90,18 @@ class BlockLeastSquares:
         done: list[_Eliminated] = []
         for group in self._order:
             own = [place for place in fronts if place[0] in group]
-            others = tuple(sorted({b for place in own for b in place} - set(group), key=self._rank.__getitem__))
+            others = tuple(
+                sorted({b for place in own for b in place} - set(group), key=self._rank.__getitem__)
+            )
             columns = (*group, *others)
             pieces = [self._spread(torch.cat(fronts.pop(place)), place, columns) for place in own]
             pieces.append(self._damping(group, columns, damping))
             triangle = _triangle(torch.cat(pieces))
             size = sum(self.sizes[b] for b in group)
             done.append(
-                _Eliminated(group, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1])
+                _Eliminated(
+                    group, others, triangle[:size, :size], triangle[:size, size:-1], triangle[:size, -1]
+                )
             )
             rest = triangle[size:, size:]
             if others and len(rest):
@@ -129,7 +137,7 @@ def _triangle(rows: Tensor) -> Tensor:
 
 
 def nested_dissection(shape: Sequence[int]) -> list[Blocks]:
-    """An order of the blocks of a grid, numbered with the last axis fastest: both halves, then what parts them."""
+    """An order of the blocks of a grid, the last axis fastest: both halves, then what parts them."""
     numbers = torch.arange(math.prod(shape)).reshape(tuple(shape))
 
     def order(part: Tensor) -> list[Blocks]:

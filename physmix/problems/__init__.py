@@ -10,6 +10,7 @@ from physmix.problems.equations import (
 )
 from physmix.problems.models import default_slope, feature_model
 from physmix.problems.problem import Problem
+from physmix.problems.quadrature import quadrature
 from physmix.problems.reconstruction import (
     FlowReconstruction,
     FlowSamples,
@@ -42,6 +43,7 @@ __all__ = [
     "default_slope",
     "feature_model",
     "primitive_tensor",
+    "quadrature",
     "relative_errors",
     "sample_flow",
 ]

@@ -49,7 +49,10 @@ def feature_model(
     equations, region = problem.equations, problem.region
     scaling = Scaling.fitting(region.box, equations.sizes)
     ends = {k: (scaling.centre[k], scaling.length[k]) for k in region.box}
-    box = [((low - ends[k][0]) / ends[k][1], (high - ends[k][0]) / ends[k][1]) for k, (low, high) in region.box.items()]
+    box = [
+        ((low - ends[k][0]) / ends[k][1], (high - ends[k][0]) / ends[k][1])
+        for k, (low, high) in region.box.items()
+    ]
     steep = default_slope(features, len(box)) if slope is None else slope
     if subdomains is None:
         network: nn.Module = random_features(
@@ -58,13 +61,22 @@ def feature_model(
         count = features
     else:
         if len(subdomains) != len(box):
-            raise SettingsError("the subdomains", f"{len(subdomains)} numbers", f"give one for each of {len(box)}")
+            raise SettingsError(
+                "the subdomains", f"{len(subdomains)} numbers", f"give one for each of {len(box)}"
+            )
         scaled = [
             one if isinstance(one, int) else [(x - centre) / length for x in one]
             for one, (centre, length) in zip(subdomains, ends.values(), strict=True)
         ]
         partition = partitioned_features(
-            box, features, scaled, overlap=overlap, slope=steep, margin=margin, activation=activation, seed=seed
+            box,
+            features,
+            scaled,
+            overlap=overlap,
+            slope=steep,
+            margin=margin,
+            activation=activation,
+            seed=seed,
         )
         network, count = partition, len(partition.owner)
     return PotentialModel(

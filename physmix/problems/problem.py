@@ -19,7 +19,8 @@ class Problem:
     """What is to be solved.
 
         region = Region(x=(-0.5, 1.0), y=(-0.5, 1.5))
-        problem = Problem(region, NavierStokes("xy", viscosity=1 / 40), [Condition(region.boundary, velocity)])
+        flow = NavierStokes("xy", viscosity=1 / 40)
+        problem = Problem(region, flow, [Condition(region.boundary, velocity), Pin({"p": 0.0})])
 
     Attributes:
         region: whose coordinates are those of the equations.
@@ -52,7 +53,9 @@ class Problem:
             )
         clash = set(self.unknowns) & {*self.equations.fields, *self.equations.coordinates}
         if clash:
-            raise SettingsError("the unknown numbers", f"{listing(sorted(clash))} is a field as well", "rename it")
+            raise SettingsError(
+                "the unknown numbers", f"{listing(sorted(clash))} is a field as well", "rename it"
+            )
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -63,7 +66,9 @@ class Problem:
     def laws(self) -> tuple[Law, ...]:
         """The laws that hold exactly."""
         equations = self.equations
-        return parse_laws(equations.laws, self.coordinates, vectors=equations.vectors, tensors=equations.tensors)
+        return parse_laws(
+            equations.laws, self.coordinates, vectors=equations.vectors, tensors=equations.tensors
+        )
 
     def terms(self) -> list[Term]:
         """All terms: the equations first, also at the points of the conditions on the boundary.
@@ -76,7 +81,9 @@ class Problem:
             term
             for number, condition in enumerate(self.conditions)
             if isinstance(condition, Condition)
-            for term in condition.terms(self.coordinates, self.boundary_points, self.seed + 100 * (number + 1))
+            for term in condition.terms(
+                self.coordinates, self.boundary_points, self.seed + 100 * (number + 1)
+            )
         ]
         at = torch.cat([inside, *(term.points for term in held)])
         found = [Term(self.equations.name, at, self.equations.residual)] if self.equations.residual else []

@@ -1,13 +1,12 @@
-"""Where a problem is posed: boxes in space and time without balls, and their boundary, to draw points from."""
+"""Where a problem is posed: boxes in space and time less balls, and their boundary, to draw points from."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -67,7 +66,9 @@ class Region:
     ) -> None:
         for name, (low, high) in box.items():
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise SettingsError("a region", f"{name} goes from {low} to {high}", "give the lower one first")
+                raise SettingsError(
+                    "a region", f"{name} goes from {low} to {high}", "give the lower one first"
+                )
         if not box:
             raise SettingsError("a region", "it has no coordinate", "give x=(low, high), ...")
         object.__setattr__(self, "box", {k: (float(a), float(b)) for k, (a, b) in box.items()})
@@ -76,7 +77,13 @@ class Region:
         for name, places in self.grading.items():
             if name not in self.box or not _increasing((self.box[name][0], *places, self.box[name][1])):
                 problem = f"{name} is graded at {listing(places)}"
-                raise SettingsError("a region", problem, "give increasing places inside a coordinate of the box")
+                raise SettingsError(
+                    "a region", problem, "give increasing places inside a coordinate of the box"
+                )
+
+    def even(self) -> Region:
+        """The region without grading."""
+        return Region(self.holes, None, **self.box)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -90,7 +97,9 @@ class Region:
             SettingsError: if the centre has other coordinates, or the radius is not positive.
         """
         if strange := [name for name in centre if name not in self.box]:
-            raise SettingsError("a hole", f"the region has no {listing(strange)}", f"it has {listing(self.box)}")
+            raise SettingsError(
+                "a hole", f"the region has no {listing(strange)}", f"it has {listing(self.box)}"
+            )
         if not (math.isfinite(radius) and radius > 0):
             raise SettingsError("a hole", f"its radius is {radius}", "give a positive number")
         return Region((*self.holes, Hole(dict(centre), float(radius))), self.grading, **self.box)
@@ -113,30 +122,7 @@ class Region:
 
     def sample(self, count: int, seed: int = 0) -> Sample:
         """Quasi-random points inside (Sobol, scrambled)."""
-        return self._draw(count, seed, len(self.box), self._inside)
-
-    def quadrature(self, nodes: int, **fixed: float) -> tuple[Sample, Tensor]:
-        """Gauss-Legendre points and weights over the box; those in holes have weight zero.
-
-        Args:
-            nodes: along each coordinate.
-            fixed: coordinates that are held at a value.
-        """
-        unit, weights = _gauss([name in fixed for name in self.box], nodes)
-        points, normals = self._even()._inside(unit)
-        points, weights = self._held(points, weights * self._volume(fixed), fixed)
-        return Sample(points, normals), weights * self.contains(points)
-
-    def _volume(self, fixed: Mapping[str, float], without: Sequence[str] = ()) -> float:
-        kept = [b - a for name, (a, b) in self.box.items() if name not in fixed and name not in without]
-        return math.prod(kept)
-
-    def _held(self, points: Tensor, weights: Tensor, fixed: Mapping[str, float]) -> tuple[Tensor, Tensor]:
-        if strange := [name for name in fixed if name not in self.box]:
-            raise SettingsError("an integral", f"there is no {listing(strange)}", f"choose from {listing(self.box)}")
-        for name, value in fixed.items():
-            points[:, self.coordinates.index(name)] = value
-        return points, weights
+        return _drawn(self, self.place, len(self.box), count, seed)
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -152,7 +138,9 @@ class Region:
         """
         known = self.parts
         if name not in known:
-            raise SettingsError("a region", f"it has no part {name!r}{suggestion(name, known)}", f"it has {listing(known)}")
+            raise SettingsError(
+                "a region", f"it has no part {name!r}{suggestion(name, known)}", f"it has {listing(known)}"
+            )
         return known[name]
 
     @property
@@ -174,7 +162,8 @@ class Region:
         centre = points.new_tensor(list(hole.centre.values()))
         return torch.linalg.vector_norm(points[:, places] - centre, dim=1) - hole.radius
 
-    def _inside(self, unit: Tensor) -> tuple[Tensor, Tensor]:
+    def place(self, unit: Float[Tensor, "point coordinate"]) -> Sample:
+        """Points of the box from those of the unit cube, graded."""
         low, high = self._ends(unit)
         points = low + (high - low) * unit
         for name, places in self.grading.items():
@@ -183,84 +172,48 @@ class Region:
             along = unit[:, axis] * (len(ends) - 1)
             cell = along.floor().clamp(0, len(ends) - 2).long()
             points[:, axis] = ends[cell] + (along - cell) * (ends[cell + 1] - ends[cell])
-        return points, torch.zeros_like(unit)
-
-    def _even(self) -> Region:
-        """Without grading."""
-        return Region(self.holes, **self.box)
-
-    def _draw(self, count: int, seed: int, dimensions: int, place: object) -> Sample:
-        if count < 1:
-            raise SettingsError("a sample", f"{count} points", "give one or more")
-        engine = torch.quasirandom.SobolEngine(max(dimensions, 1), scramble=True, seed=seed)
-        points, normals, have = [], [], 0
-        for _ in range(_TRIALS):
-            unit = engine.draw(count, dtype=torch.float64)[:, :dimensions]
-            found, normal = place(unit)  # type: ignore[operator]
-            kept = self.contains(found)
-            points.append(found[kept])
-            normals.append(normal[kept])
-            have += int(kept.sum())
-            if have >= count:
-                return Sample(torch.cat(points)[:count], torch.cat(normals)[:count])
-        raise SettingsError("a region", "almost none of it is left beside its holes", "make them smaller")
+        return Sample(points, torch.zeros_like(points))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the boundary of a region."""
+    """A part of the boundary of a region.
+
+    Attributes:
+        region: of which it is a part.
+        name: "x=low", "hole 1", ...; see `Region.parts`.
+    """
 
     region: Region
     name: str
 
+    @property
+    def hole(self) -> Hole | None:
+        """The hole that it bounds, or none where it is a side of the box."""
+        return self.region.holes[int(self.name.split()[1]) - 1] if self.name.startswith("hole") else None
+
+    @property
+    def axis(self) -> str:
+        """The coordinate that is held, of a side."""
+        return self.name.split("=")[0]
+
     def sample(self, count: int, seed: int = 0) -> Sample:
         """Quasi-random points on it (Sobol, scrambled), with outward normals."""
-        return self.region._draw(count, seed, len(self.region.box) - 1, self._on)  # noqa: SLF001
+        return _drawn(self.region, self.place, len(self.region.box) - 1, count, seed)
 
-    def quadrature(self, nodes: int, **fixed: float) -> tuple[Sample, Tensor]:
-        """Points with normals, and weights: Gauss-Legendre along sides, evenly spaced on circles.
+    def place(self, unit: Float[Tensor, "point free"]) -> Sample:
+        """Points on it from those of the unit cube of one dimension less."""
+        if self.hole is not None:
+            return self._on_hole(self.hole, unit)
+        high = self.name.endswith("high")
+        place = self.region.coordinates.index(self.axis)
+        fixed = unit.new_full((len(unit), 1), float(high))
+        sample = self.region.place(torch.cat([unit[:, :place], fixed, unit[:, place:]], 1))
+        if self.axis != "t":
+            sample.normals[:, place] = 1.0 if high else -1.0
+        return sample
 
-        Args:
-            nodes: along each coordinate.
-            fixed: coordinates that are held at a value.
-
-        Raises:
-            SettingsError: for a sphere, or a coordinate that the part does not vary along.
-        """
-        region = self.region
-        if self.name.startswith("hole"):
-            hole = region.holes[int(self.name.split()[1]) - 1]
-            if len(hole.centre) != 2:
-                raise SettingsError("an integral", "over a sphere is not there", "take a box around it")
-            rest = [name for name in region.box if name not in hole.centre]
-            unit, weights = _gauss([False, *(name in fixed for name in rest)], nodes)
-            even = (torch.arange(nodes, dtype=torch.float64) + 0.5) / nodes
-            unit[:, 0] = even.repeat_interleave(len(unit) // nodes)
-            weights = weights.reshape(nodes, -1)
-            weights = (weights.sum(0, keepdim=True) / nodes).expand(nodes, -1).flatten()
-            size = 2 * math.pi * hole.radius * region._volume(fixed, tuple(hole.centre))  # noqa: SLF001
-        else:
-            axis = self.name.split("=")[0]
-            rest = [name for name in region.box if name != axis]
-            unit, weights = _gauss([name in fixed for name in rest], nodes)
-            size = region._volume(fixed, (axis,))  # noqa: SLF001
-        points, normals = Part(region._even(), self.name)._on(unit)  # noqa: SLF001
-        points, weights = region._held(points, weights * size, fixed)  # noqa: SLF001
-        return Sample(points, normals), weights * region.contains(points)
-
-    def _on(self, unit: Tensor) -> tuple[Tensor, Tensor]:
-        if self.name.startswith("hole"):
-            return self._on_hole(self.region.holes[int(self.name.split()[1]) - 1], unit)
-        axis, end = self.name.split("=")
-        place = self.region.coordinates.index(axis)
-        fixed = unit.new_full((len(unit), 1), float(end == "high"))
-        full = torch.cat([unit[:, :place], fixed, unit[:, place:]], 1)
-        points, normals = self.region._inside(full)  # noqa: SLF001
-        if axis != "t":
-            normals[:, place] = 1.0 if end == "high" else -1.0
-        return points, normals
-
-    def _on_hole(self, hole: Hole, unit: Tensor) -> tuple[Tensor, Tensor]:
+    def _on_hole(self, hole: Hole, unit: Tensor) -> Sample:
         names = self.region.coordinates
         places = [names.index(name) for name in hole.centre]
         rest = [i for i in range(len(names)) if i not in places]
@@ -275,22 +228,29 @@ class Part:
             raise SettingsError("a hole", f"it has {len(places)} coordinates", "give two or three")
         full = unit.new_zeros(len(unit), len(names))
         full[:, rest] = unit[:, used:]
-        points, normals = self.region._inside(full)  # noqa: SLF001
-        points[:, places] = unit.new_tensor(list(hole.centre.values())) + hole.radius * direction
-        normals[:, places] = -direction
-        return points, normals
+        sample = self.region.place(full)
+        sample.points[:, places] = unit.new_tensor(list(hole.centre.values())) + hole.radius * direction
+        sample.normals[:, places] = -direction
+        return sample
+
+
+def _drawn(
+    region: Region, place: Callable[[Tensor], Sample], dimensions: int, count: int, seed: int
+) -> Sample:
+    if count < 1:
+        raise SettingsError("a sample", f"{count} points", "give one or more")
+    engine = torch.quasirandom.SobolEngine(max(dimensions, 1), scramble=True, seed=seed)
+    points, normals, have = [], [], 0
+    for _ in range(_TRIALS):
+        sample = place(engine.draw(count, dtype=torch.float64)[:, :dimensions])
+        kept = region.contains(sample.points)
+        points.append(sample.points[kept])
+        normals.append(sample.normals[kept])
+        have += int(kept.sum())
+        if have >= count:
+            return Sample(torch.cat(points)[:count], torch.cat(normals)[:count])
+    raise SettingsError("a region", "almost none of it is left beside its holes", "make them smaller")
 
 
 def _increasing(places: Sequence[float]) -> bool:
     return all(math.isfinite(a) and math.isfinite(b) and a < b for a, b in itertools.pairwise(places))
-
-
-def _gauss(held: Sequence[bool], nodes: int) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre points of the unit cube and their weights, the first coordinate slowest; one where held."""
-    points, weights = torch.zeros(1, 0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
-    x, w = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(nodes))
-    for one in held:
-        place, share = (x.new_tensor([0.5]), w.new_tensor([1.0])) if one else ((x + 1) / 2, w / 2)
-        points = torch.cat([points.repeat_interleave(len(place), 0), place.repeat(len(points))[:, None]], 1)
-        weights = (weights[:, None] * share).flatten()
-    return points, weights

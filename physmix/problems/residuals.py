@@ -75,7 +75,8 @@ class Residuals:
         self.balance = [1.0] * len(self.terms)
         self._pieces = [piece for place in range(len(self.terms)) for piece in self._cut(place)]
         numbers = sum(
-            len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials) for p in self._pieces
+            len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials)
+            for p in self._pieces
         )
         self._keeps, self._channels_of = numbers <= _KEPT, dict[int, Tensor]()
         self.kept = numbers if self._keeps else 0

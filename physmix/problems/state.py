@@ -55,7 +55,9 @@ class State:
         if field not in self.fields:
             known = (*self.fields, *self._known)
             raise SettingsError(
-                "a residual", f"there is no {field!r}{suggestion(field, known)}", f"choose from {listing(known)}"
+                "a residual",
+                f"there is no {field!r}{suggestion(field, known)}",
+                f"choose from {listing(known)}",
             )
         if strange := [name for name in along if name not in self.coordinates]:
             problem = f"{field!r} has no derivative along {listing(strange)}"
@@ -95,9 +97,13 @@ def entries_of(
 
     found = residual(State(coordinates, fields, {name: number() for name in known}, lookup))
     if not isinstance(found, Mapping) or not found:
-        raise SettingsError("a residual", f"it returns {type(found).__name__}", "return a dict of tensors by name")
+        raise SettingsError(
+            "a residual", f"it returns {type(found).__name__}", "return a dict of tensors by name"
+        )
     for name, value in found.items():
         if not isinstance(value, Tensor) or value.shape != (2,):
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise SettingsError("a residual", f"{name!r} is {got} at 2 points", "return one number for each point")
+            raise SettingsError(
+                "a residual", f"{name!r} is {got} at 2 points", "return one number for each point"
+            )
     return tuple(asked), tuple(found)

@@ -73,7 +73,9 @@ def solve_last_layer(
     loss, damping = residuals.loss(), _LEAST
     if not loss < math.inf:
         problem = "a number is not finite at the start"
-        raise SettingsError("the residuals", problem, "correct the data, or the first guess of the unknown numbers")
+        raise SettingsError(
+            "the residuals", problem, "correct the data, or the first guess of the unknown numbers"
+        )
     for _ in range(steps):
         system = linear_system(residuals)
         gradient = _gradient(system)

@@ -14,7 +14,7 @@ from physmix.checking import Finding, judge_model
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import WeightLayout
-from physmix.problems import Part, Problem, Region, Residuals, State, feature_model
+from physmix.problems import Part, Problem, Region, Residuals, State, feature_model, quadrature
 from physmix.training.gauss_newton import Step, Trace, solve_last_layer
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
@@ -113,7 +113,7 @@ class Solution:
             nodes: of the quadrature along each coordinate; Gauss-Legendre, and even on circles.
             fixed: coordinates that are held, such as t=1.0.
         """
-        sample, weights = where.quadrature(nodes, **fixed)
+        sample, weights = quadrature(where, nodes, **fixed)
         state = self.at(sample.points)
         normals = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(self.problem.coordinates)}
         return float((weights * integrand(state.with_known(normals))).sum())
@@ -126,7 +126,9 @@ class Solution:
     @property
     def limited_by(self) -> str:
         """What limits the error, in words."""
-        ratios = {name: self.fresh[name] / self.residuals[name] for name in self.residuals if self.residuals[name]}
+        ratios = {
+            name: self.fresh[name] / self.residuals[name] for name in self.residuals if self.residuals[name]
+        }
         worst = max(ratios, key=ratios.__getitem__, default="")
         if worst and ratios[worst] > _FRESH:
             return (

@@ -25,7 +25,9 @@ def test_features_are_frozen_steep_as_asked_and_reach_beyond_the_box():
     assert 0.3 <= float(sizes.min()) < 0.35
     assert 0.95 < float(sizes.max()) <= 1.0
     assert scaled.mean(0).norm() < 0.05  # no direction is preferred
-    assert torch.equal(random_features(BOX, 400, slope=[2.0, 6.0], margin=0.5, seed=3)[0].weight, layer.weight)
+    assert torch.equal(
+        random_features(BOX, 400, slope=[2.0, 6.0], margin=0.5, seed=3)[0].weight, layer.weight
+    )
 
 
 def test_steps_have_their_derivatives():
@@ -48,7 +50,10 @@ def test_windows_sum_to_one_and_reach_only_neighbours(subdomains, overlap):
     count = len(network.owner) // 5
     for start in range(0, len(network.owner), count):
         torch.testing.assert_close(
-            windows[:, start : start + count].sum(1), torch.ones(len(at), dtype=torch.float64), rtol=0, atol=1e-12
+            windows[:, start : start + count].sum(1),
+            torch.ones(len(at), dtype=torch.float64),
+            rtol=0,
+            atol=1e-12,
         )
     active = network.active(at)
     assert not bool((windows.ne(0) & ~active[:, network.owner]).any())

@@ -1,7 +1,5 @@
 """Equations on exact solutions: residuals vanish, and do not where the solution is another one."""
 
-import math
-
 import pytest
 import torch
 
@@ -28,7 +26,9 @@ def state(equations, functions, points, unknowns=None):
 
 
 def points(dimensions, count=20):
-    return 0.2 + torch.rand(count, dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return 0.2 + torch.rand(
+        count, dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
 
 
 def worst(equations, functions, **unknowns):
@@ -149,7 +149,14 @@ def gas(t, x):
     """An entropy wave: density carried by a uniform flow at a uniform pressure."""
     rho = 2 + torch.sin(x - 0.5 * t)
     energy = 1 / 0.4 + rho * 0.5**2 / 2
-    return {"rho": rho, "mx": 0.5 * rho, "sxx": 0.25 * rho + 1, "E": energy, "Fx": (energy + 1) * 0.5, "p": 1 + 0 * x}
+    return {
+        "rho": rho,
+        "mx": 0.5 * rho,
+        "sxx": 0.25 * rho + 1,
+        "E": energy,
+        "Fx": (energy + 1) * 0.5,
+        "p": 1 + 0 * x,
+    }
 
 
 def test_compressible_flow_of_an_entropy_wave():
@@ -217,5 +224,3 @@ def test_a_residual_says_what_it_needs():
 def test_wrong_residuals_are_refused_with_what_to_do(residual, match):
     with pytest.raises(SettingsError, match=match):
         entries_of(residual, "xy", ["u"], ["x", "y"])
-
-

@@ -18,7 +18,9 @@ def Boussinesq(  # noqa: N802  it reads like the classes beside it
     diffusivity: Number,
     buoyancy: Mapping[str, float],
 ) -> Equations:
-    """u_t + u . grad u + grad p = nu laplacian u + b T, div u = 0, and T_t + div f = 0, f = u T - kappa grad T.
+    """u_t + u . grad u + grad p = nu laplacian u + b T with div u = 0, and T_t + div f = 0.
+
+    The heat flux f = u T - kappa grad T is a field of its own.
 
     Args:
         coordinates: "xy", "txy", "xyz" or "txyz".

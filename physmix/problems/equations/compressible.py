@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -41,7 +41,9 @@ def CompressibleFlow(  # noqa: N802  it reads like the classes beside it
     """
     axes = space(coordinates)
     if len(axes) not in (1, 2, 3) or not gamma > 1:
-        raise SettingsError("compressible flow", f"space {axes}, gamma={gamma}", "give x, y, z and gamma above 1")
+        raise SettingsError(
+            "compressible flow", f"space {axes}, gamma={gamma}", "give x, y, z and gamma above 1"
+        )
     gas = _Gas(axes, gamma, viscosity, prandtl)
     momenta = tuple(f"m{a}" for a in axes)
     rate = "dt({}) + " if "t" in coordinates else ""
@@ -93,7 +95,7 @@ class _Gas:
     def __init__(self, axes: Sequence[str], gamma: float, viscosity: Number, prandtl: float) -> None:
         self.axes, self.gamma, self.viscosity, self.prandtl = tuple(axes), gamma, viscosity, prandtl
 
-    def velocity(self, a: str):  # noqa: ANN201  a rule of `Equations.derived`
+    def velocity(self, a: str) -> Callable[[State], Tensor]:
         return lambda y: y[f"m{a}"] / y["rho"]
 
     def pressure(self, y: State) -> Tensor:

@@ -48,7 +48,9 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
     """
     axes = space(coordinates)
     if len(axes) not in (2, 3) or not set(axes) <= set("xyz"):
-        raise SettingsError("Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without")
+        raise SettingsError(
+            "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
+        )
     velocity = tuple(f"u{axis}" for axis in axes)
     if exact == "mass":
 
@@ -60,7 +62,9 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
             "Navier-Stokes", coordinates, (*velocity, "p"), {"mass": "div(u) = 0"}, residual, vectors=("u",)
         )
     if force is not None:
-        raise SettingsError("Navier-Stokes", "a force changes the momentum that is to be exact", 'use exact="mass"')
+        raise SettingsError(
+            "Navier-Stokes", "a force changes the momentum that is to be exact", 'use exact="mass"'
+        )
     pairs = tuple(itertools.combinations_with_replacement(axes, 2))
     rate = "dt(u) + " if "t" in coordinates else ""
 

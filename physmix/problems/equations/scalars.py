@@ -53,4 +53,6 @@ def AdvectionDiffusion(  # noqa: N802
 
     terms = [f"d{a}(f{a})" for a in axes]
     law = " + ".join(["dt(c)", *terms] if "t" in coordinates else terms) + " = 0"
-    return Equations("advection-diffusion", coordinates, ("c", *(f"f{a}" for a in axes)), {"scalar": law}, residual)
+    return Equations(
+        "advection-diffusion", coordinates, ("c", *(f"f{a}" for a in axes)), {"scalar": law}, residual
+    )
