@@ -151,6 +151,18 @@ class SettingsError(PhysmixError):
         super().__init__(f"configuration of {where}: {problem}; {remedy}.")
 
 
+class CompositionError(PhysmixError):
+    """A network that breaks laws after the layer that holds them."""
+
+    def __init__(self, layer: str, laws: Iterable[str], where: str, what: str) -> None:
+        super().__init__(
+            f"the lawful layer {layer} is followed by something that breaks its laws ({listing(laws)}): "
+            f"{where} {what}. Put it before the layer; or fold units and means into the law, with "
+            "Scaling; or pass the fields through physmix.derived first, if the laws are not claimed of "
+            "what is made from them."
+        )
+
+
 class MissingPackageError(PhysmixError):
     """An optional package that the command needs."""
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from physmix.constraints import ConstraintSet
 from physmix.errors import ShapeError
 from physmix.laws import MixingConstraint
+from physmix.mixing.claim import claim_laws
 from physmix.optimization import constrain
 
 
@@ -49,6 +50,7 @@ class LawfulLayer(nn.Module):
         self.weight = nn.Parameter(weight * gain / math.sqrt(potentials * len(constraint.operators)))
         self.bias = nn.Parameter(constraint.bias.origin(), requires_grad=bias)
         constrain(self, members, bias=constraint.bias)
+        self.claim = claim_laws(constraint.laws, constraint.fields)
 
     def forward(self, channels: Float[Tensor, "operator *point potential"]) -> Float[Tensor, "*point field"]:
         """Mix the channels of each point."""
