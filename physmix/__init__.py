@@ -23,7 +23,7 @@ from physmix.constraints import (
 )
 from physmix.errors import PhysmixError
 from physmix.jets import Sine
-from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, parse_law, parse_laws
+from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, lawful_mean, parse_law, parse_laws
 from physmix.mixing import (
     LawfulLayer,
     Lifting,
@@ -31,6 +31,7 @@ from physmix.mixing import (
     MixingLayer,
     PotentialModel,
     Wall,
+    fold,
     mix,
     pointwise_network,
 )
@@ -91,8 +92,10 @@ __all__ = [
     "constrained_parameters",
     "derived",
     "fixed_weights",
+    "fold",
     "free_coordinates",
     "intersect",
+    "lawful_mean",
     "least_power",
     "least_squares",
     "mix",

@@ -4,6 +4,7 @@ from physmix.jets import towers
 from physmix.jets.distances import ball, blend, box, union
 from physmix.jets.functions import Function, angle, coordinates
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
+from physmix.jets.normalisation import affine_of
 from physmix.jets.space import JetSpace
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "JetSpace",
     "Sine",
     "activation",
+    "affine_of",
     "angle",
     "ball",
     "blend",

@@ -2,6 +2,7 @@
 
 from physmix.mixing.blocks import MixingBlock
 from physmix.mixing.claim import claim_laws
+from physmix.mixing.folding import fold
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.liftings import force_channels, stream
@@ -19,6 +20,7 @@ __all__ = [
     "StaggeredLayer",
     "Wall",
     "claim_laws",
+    "fold",
     "force_channels",
     "mix",
     "pointwise_network",
