@@ -38,6 +38,18 @@ class LawSyntaxError(PhysmixError):
         self.column = column
 
 
+class FunctionTextError(PhysmixError):
+    """The text of a given function cannot be read."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        shown = text if len(text) <= 120 else text[:117] + "..."
+        super().__init__(
+            f"function text {shown!r}: {problem}. A function reads like '16*x^2*(1 - x)^2', "
+            "'box(x=(0, 1), y=(0, None))', 'ball(x=1, y=0.5, radius=0.1)', 'union(f, g)', "
+            "'blend((f, 0), (g, 1), order=2)', 'sin(f)', 'tanh(f)', 'exp(f)' or 'angle(f, g)'."
+        )
+
+
 class UnknownFieldError(PhysmixError):
     """A law names a field that the model does not have."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from physmix.checking import (
 from physmix.commands.description import Description, check_description
 from physmix.commands.laws import LawTexts
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
+from physmix.commands.walls import read_liftings, read_walls
 from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling
 from physmix.mixing import PotentialModel, pointwise_network
@@ -55,6 +56,8 @@ def build_potentials(
     hidden: Sequence[int],
     activation: str,
     slope: float,
+    walls: Sequence[Mapping[str, Any]] = (),
+    liftings: Sequence[Mapping[str, Any]] = (),
 ) -> PotentialModel:
     """Fields mixed from the derivatives of the outputs of a pointwise network."""
     at_least("the model", 1, potentials=potentials, hidden=min(hidden, default=0))
@@ -78,6 +81,8 @@ def build_potentials(
         scaling=Scaling.fitting(description["box"], description["size"]),
         mean=description["mean"],
         generator=generator,
+        walls=read_walls(walls, coordinates),
+        liftings=read_liftings(liftings, coordinates, order),
     )
 
 

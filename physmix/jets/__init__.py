@@ -6,6 +6,7 @@ from physmix.jets.functions import Function, angle, coordinates
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
 from physmix.jets.normalisation import affine_of
 from physmix.jets.space import JetSpace
+from physmix.jets.text import parse_function
 
 __all__ = [
     "Function",
@@ -19,6 +20,7 @@ __all__ = [
     "blend",
     "box",
     "coordinates",
+    "parse_function",
     "push",
     "rule",
     "seed",

@@ -21,7 +21,7 @@ def affine_of(module: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
         raise SettingsError(
             "BatchNorm1d in a pointwise network",
             "its statistics are those of the batch, which tie each point to all others",
-            "call eval() on it, to use and keep the statistics it has; physmix.fold(network) then makes it plain",
+            "call eval() on it, to keep the statistics it has; physmix.fold(network) then makes it plain",
         )
     factor = torch.rsqrt(variance + module.eps)
     if module.weight is not None:
