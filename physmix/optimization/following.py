@@ -101,7 +101,7 @@ def _same(call: Call) -> Result:
 @_rule(
     "view view_as reshape reshape_as flatten unflatten ravel squeeze unsqueeze permute transpose swapaxes "
     "swapdims t T mT movedim moveaxis __getitem__ narrow select index_select unbind chunk split "
-    "split_with_sizes tensor_split roll expand expand_as broadcast_to"
+    "split_with_sizes tensor_split roll expand expand_as broadcast_to repeat tile"
 )
 def _moved(call: Call) -> Result:
     """The same numbers in another arrangement, or some of them."""

@@ -71,6 +71,7 @@ KEEPS = {
     "beside a loss": lambda m, y, x: (y, (y - x).square().mean()),
     "precision": lambda m, y, x: y.float(),
     "derived": lambda m, y, x: (y, physmix.derived(y)[..., 1:] / physmix.derived(y)[..., :1]),
+    "repeated": lambda m, y, x: y.repeat(2, 1),
     "control flow": lambda m, y, x: y if bool(torch.isfinite(y).all()) else torch.relu(y),
 }
 BREAKS = {
@@ -96,6 +97,10 @@ BREAKS = {
         "different points",
     ),
     "last channel": (lambda m, y, x: torch.cat([y[..., :2], y[..., 2:].abs()], -1), "applies abs"),
+    "unseen": (
+        lambda m, y, x: torch.vmap(torch.relu)(y),
+        "where operations are not seen",
+    ),
     "deep": (nn.Sequential(nn.Identity(), nn.Sequential(nn.Tanh())), r"after\.1\.0 \(Tanh\) applies tanh"),
 }
 X = torch.rand(8, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -121,7 +126,7 @@ INPUT = X @ torch.tensor([[1.0, 0, 1], [0, 1, 1], [0, 0, 0]], dtype=torch.float6
 
 # Of those, all that give one tensor of three fields in the precision of the layer.
 OTHERS = {"other arrangement", "renamed fields", "other channels", "padded", "beside a loss", "precision"}
-OTHERS |= {"derived", "units of names"}
+OTHERS |= {"derived", "repeated", "units of names"}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in OTHERS])
@@ -236,6 +241,16 @@ def test_a_check_that_sees_nothing_says_so():
     optimizer = physmix.projected(torch.optim.SGD(plain.parameters(), lr=0.1), plain)
     plain(X).sum().backward()
     optimizer.step()
+
+
+def test_no_law_is_claimed_of_what_is_derived():
+    """Nor does training refuse a network that gives nothing else, or a loss."""
+    for after in (lambda m, y, x: physmix.derived(y)[..., 1:].exp(), lambda m, y, x: y.exp().mean()):
+        model = Head(after)
+        with pytest.raises(SettingsError, match="no tensor that it returns comes from a lawful layer"):
+            physmix.check_composition(model, X)
+        adam(model)
+        model(X)
 
 
 def test_a_check_changes_nothing():
