@@ -103,6 +103,8 @@ class _Watch:
         del module, args
         if torch.compiler.is_compiling():
             return
+        if torch._C._functorch.peek_interpreter_stack() is not None:  # noqa: SLF001
+            return  # within torch.func, tensors have no numbers to look at
         if self.handles and self.observer is None and torch.is_grad_enabled():
             self.observer = Observer(self.root).__enter__()
         self.depth += self.observer is not None

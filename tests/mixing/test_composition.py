@@ -328,6 +328,15 @@ def own(after):
     return nn.Sequential(nn.Tanh(), layer, after)
 
 
+def test_transforms_of_functions_are_not_looked_into():
+    """The next plain forward pass is."""
+    model = Head(lambda m, y, x: torch.relu(x + y), BALANCE, ("a", "b", "c"))
+    adam(model)
+    torch.func.jacrev(lambda x: torch.vmap(model)(x[:, None]))(INPUT)
+    with pytest.raises(CompositionError, match="applies relu"):
+        model(INPUT)
+
+
 def test_copies_exports_and_compilation_go_on():
     model = own(nn.Identity())
     expected = model(X)
