@@ -48,7 +48,7 @@ def normalisation_case(system: System) -> Case:
                 held = worst(found)
                 tiny = torch.finfo(torch.float64).tiny
                 rows += [
-                    ours(case, OVER, max(map(over_bound, found)), system=name),
+                    ours(case, OVER, float(torch.tensor([over_bound(f) for f in found]).max()), system=name),
                     ours(case, RELATIVE, max(held.values()), system=name),
                     ours(case, LESS, min(broken[law] / max(held[law], tiny) for law in held), system=name),
                 ]
