@@ -1,6 +1,8 @@
 """Mixing: the 1x1 layers whose weights obey, and models made of them."""
 
 from physmix.mixing.blocks import MixingBlock
+from physmix.mixing.claim import claim_laws
+from physmix.mixing.folding import fold
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.liftings import force_channels, stream
@@ -17,6 +19,8 @@ __all__ = [
     "StaggeredClass",
     "StaggeredLayer",
     "Wall",
+    "claim_laws",
+    "fold",
     "force_channels",
     "mix",
     "pointwise_network",
