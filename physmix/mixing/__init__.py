@@ -1,8 +1,10 @@
 """Mixing: the 1x1 layers whose weights obey, and models made of them."""
 
 from physmix.mixing.blocks import MixingBlock
+from physmix.mixing.claim import claim_laws
 from physmix.mixing.derivatives import DerivativeMap
 from physmix.mixing.features import random_features
+from physmix.mixing.folding import fold
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.liftings import force_channels, stream
@@ -24,6 +26,8 @@ __all__ = [
     "StaggeredLayer",
     "Wall",
     "WeightLayout",
+    "claim_laws",
+    "fold",
     "force_channels",
     "mix",
     "partitioned_features",

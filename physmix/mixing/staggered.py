@@ -143,6 +143,7 @@ class StaggeredLayer(nn.Module):
         rows = Rows([(one.weights, count) for one, count in zip(classes, counts, strict=True)])
         constraint = compile_laws(laws, list(fields), operators)
         self.mixing = LawfulLayer(constraint, potentials, gain=gain, generator=generator, rows=rows)
+        self.claim = self.mixing.claim
 
     def forward(
         self, potentials: Float[Tensor, "batch *grid potential"]

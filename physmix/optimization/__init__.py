@@ -1,5 +1,7 @@
 """Optimisation on constraint sets: every supported pair of set and optimiser reaches the true optimum."""
 
+from physmix.optimization.claims import Claim, Relation
+from physmix.optimization.composition import check_composition, derived
 from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
 from physmix.optimization.coordinates import fixed_weights, free_coordinates
 from physmix.optimization.gauss_newton import GaussNewton
@@ -13,11 +15,15 @@ __all__ = [
     "FIRST_ORDER",
     "QUASI_NEWTON",
     "BlockLeastSquares",
+    "Claim",
     "GaussNewton",
     "Moments",
+    "Relation",
     "SpectralProjectedGradient",
+    "check_composition",
     "constrain",
     "constrained_parameters",
+    "derived",
     "fixed_weights",
     "free_coordinates",
     "least_power",
