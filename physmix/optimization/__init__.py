@@ -6,6 +6,7 @@ from physmix.optimization.constrained import constrain, constrained_parameters, 
 from physmix.optimization.coordinates import fixed_weights, free_coordinates
 from physmix.optimization.gauss_newton import GaussNewton
 from physmix.optimization.moments import Moments
+from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissection
 from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
 from physmix.optimization.quadratic import least_power, least_squares
 from physmix.optimization.spectral import SpectralProjectedGradient
@@ -13,6 +14,7 @@ from physmix.optimization.spectral import SpectralProjectedGradient
 __all__ = [
     "FIRST_ORDER",
     "QUASI_NEWTON",
+    "BlockLeastSquares",
     "Claim",
     "GaussNewton",
     "Moments",
@@ -26,6 +28,7 @@ __all__ = [
     "free_coordinates",
     "least_power",
     "least_squares",
+    "nested_dissection",
     "project_weights",
     "projected",
     "violations",
