@@ -57,7 +57,7 @@ class BlockLeastSquares:
         self._fronts: dict[Blocks, list[Tensor]] = {}
         self.squares = [torch.zeros(size, dtype=torch.float64) for size in self.sizes]
         self.gradient = [torch.zeros(size, dtype=torch.float64) for size in self.sizes]
-        self.missed = 0.0
+        self.missed = self.left = 0.0
 
     @torch.no_grad()
     def add(
@@ -85,7 +85,11 @@ class BlockLeastSquares:
 
     @torch.no_grad()
     def solve(self, damping: float = 0.0) -> Tensor:
-        """d, the blocks one after the other in their own order; the rows stay, for another damping."""
+        """d, the blocks one after the other in their own order; the rows stay, for another damping.
+
+        The least sum, with what damping adds, is in `left` then.
+        """
+        self.left = 0.0
         fronts = {place: list(parts) for place, parts in self._fronts.items()}
         done: list[_Eliminated] = []
         for group in self._order:
@@ -106,6 +110,8 @@ class BlockLeastSquares:
             rest = triangle[size:, size:]
             if others and len(rest):
                 fronts.setdefault(others, []).append(rest)
+            elif len(rest):
+                self.left += float(rest[0, 0].square())
         found: dict[int, Tensor] = {}
         for one in reversed(done):
             right = one.right

@@ -21,7 +21,7 @@ from physmix.optimization import BlockLeastSquares, nested_dissection
 from physmix.problems.residuals import Residuals
 
 _LEAST, _MOST = 1e-16, 1.0  # damping, over the root of the number of columns
-_STALLED = 0.05  # a step that lowers the root of the loss by less is the last one
+_STALLED = 0.05  # a step that promises to lower the root of the loss by less is the last one
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,11 @@ def solve_last_layer(
         trace.steps.append(Step(loss, gradient, share, damping, time.perf_counter() - begin))
         if progress:
             progress(trace.steps[-1])
-        stalled = reached > (1 - _STALLED) ** 2 * loss and damping <= _LEAST
+        # A step may fall short of its promise far from the solution; that it promised nothing tells.
+        stalled = system.left > (1 - _STALLED) ** 2 * loss
         loss, damping = reached, max(damping / 100, _LEAST)
         if stalled:
-            trace.reason = f"the last step lowered the residuals by less than {_STALLED:.0%}"
+            trace.reason = f"no step lowers the residuals by more than {_STALLED:.0%}"
             return trace
     trace.reason = f"{steps} steps are done"
     return trace

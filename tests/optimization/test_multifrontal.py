@@ -44,6 +44,7 @@ def test_it_is_the_dense_solution(shape, damping):
     expected = torch.linalg.lstsq(damped, side[:, None], driver="gelsd").solution[:, 0]
     torch.testing.assert_close(system.solve(damping), expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(system.solve(damping), expected, rtol=0, atol=1e-12)  # rows stay
+    assert system.left == pytest.approx(float((damped @ expected - side).square().sum()))
 
 
 def test_it_knows_norms_gradient_and_loss():
