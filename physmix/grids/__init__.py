@@ -1,19 +1,21 @@
 """Grids: discrete operators as channels."""
 
+from physmix.grids.axes import Axis, BoundedAxis, PeriodicAxis
 from physmix.grids.differences import neighbour_channels, neighbour_operators
-from physmix.grids.incidence import WalledBox
-from physmix.grids.periodic import PeriodicGrid, Scheme, derivative_symbol
-from physmix.grids.staggered import Place, StaggeredGrid, allowed_entries, moved
+from physmix.grids.periodic import PeriodicGrid, Scheme, check_operators, derivative_symbol
+from physmix.grids.staggered import Mask, Place, StaggeredGrid
 
 __all__ = [
+    "Axis",
+    "BoundedAxis",
+    "Mask",
+    "PeriodicAxis",
     "PeriodicGrid",
     "Place",
     "Scheme",
     "StaggeredGrid",
-    "WalledBox",
-    "allowed_entries",
+    "check_operators",
     "derivative_symbol",
-    "moved",
     "neighbour_channels",
     "neighbour_operators",
 ]
