@@ -1,17 +1,22 @@
 """Grids: discrete operators as channels."""
 
 from physmix.grids.axes import Axis, BoundedAxis, PeriodicAxis
+from physmix.grids.collocated import CollocatedGrid, check_operators
 from physmix.grids.differences import neighbour_channels, neighbour_operators
-from physmix.grids.periodic import PeriodicGrid, Scheme, check_operators, derivative_symbol
+from physmix.grids.periodic import PeriodicGrid, Scheme, derivative_symbol
+from physmix.grids.points import PointAxis, PointGrid
 from physmix.grids.staggered import Mask, Place, StaggeredGrid
 
 __all__ = [
     "Axis",
     "BoundedAxis",
+    "CollocatedGrid",
     "Mask",
     "PeriodicAxis",
     "PeriodicGrid",
     "Place",
+    "PointAxis",
+    "PointGrid",
     "Scheme",
     "StaggeredGrid",
     "check_operators",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from physmix.errors import SettingsError
@@ -59,6 +60,14 @@ class Axis(ABC):
         shape = [1] * values.ndim
         shape[dimension] = -1
         return (after - before) / self.spacing(level).to(values).view(shape)
+
+    def matrix(self, level: int) -> csr_array:
+        """The same for the values of a level, as a sparse matrix to the next level down."""
+        before, after = self.neighbours(torch.arange(self.size(level)), 0, level)
+        weight = 1 / self.spacing(level)
+        row = torch.arange(len(after))
+        places = (torch.cat([row, row]).numpy(), torch.cat([before, after]).numpy())
+        return csr_array((torch.cat([-weight, weight]).numpy(), places), shape=(len(row), self.size(level)))
 
 
 @dataclass(frozen=True)

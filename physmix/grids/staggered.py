@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import torch
 from jaxtyping import Bool, Shaped
+from scipy.sparse import csr_array, eye_array
 from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
@@ -143,6 +144,23 @@ class StaggeredGrid:
             float(value) * self.apply(fields[name], places[name], monomial)
             for (name, monomial), value in terms.items()
         ]
+
+    def factors(self, place: Place, monomial: Monomial) -> list[csr_array]:
+        """A product of differences as one sparse matrix along each coordinate."""
+        found = []
+        for axis, level, exponent in zip(self.axes.values(), place, monomial, strict=True):
+            matrix = eye_array(axis.size(level), format="csr")
+            for step in range(exponent):
+                matrix = axis.matrix(axis.moved(level, step)) @ matrix
+            found.append(matrix)
+        return found
+
+    def volumes(self, place: Place) -> Tensor:
+        """The part of the domain around each value: the product of the distances of its two neighbours."""
+        found = torch.ones((), dtype=torch.float64)
+        for axis, level in zip(self.axes.values(), place, strict=True):
+            found = found[..., None] * axis.spacing(axis.moved(level, -1))
+        return found
 
     def stencil(self, values: Values, place: Place, monomial: Monomial) -> list[Tensor]:
         """The values that a product of differences at each point is made of, one tensor for each corner."""
