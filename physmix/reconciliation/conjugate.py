@@ -17,7 +17,7 @@ def conjugate_gradients(
     product: Product,
     *,
     precondition: Map | None = None,
-    settled: float = 1e-13,
+    settled: float | Tensor = 1e-13,
     steps: int = 400,
     least: float = 0.0,
 ) -> tuple[Tensor, int]:
@@ -31,7 +31,7 @@ def conjugate_gradients(
         side: the right side.
         product: the inner product: one number for all, or one for each of several problems at once.
         precondition: a map near to the inverse, symmetric and not negative as well.
-        settled: the size of what is left, over that of the side, at which to end.
+        settled: the size of what is left, over that of the side, at which to end; one for each problem.
         steps: at most.
         least: curvatures below this, of a direction of size one, count as none.
     """

@@ -29,9 +29,8 @@ Weights = Mapping[str, float | Tensor]
 def law_terms(fields: Stored, names: Sequence[str], law: Law, grid: CollocatedGrid) -> Tensor:
     """Each term of a law in the operators of a grid, (term, trajectory, time, *grid)."""
     whole = fields.flatten(0, 1)
-    still = (0,) * len(grid.coordinates)
     terms = [
-        float(value) * grid.apply(whole[..., [names.index(field)]], monomial if law.order else still)[..., 0]
+        float(value) * grid.apply(whole[..., [names.index(field)]], monomial)[..., 0]
         for (field, monomial), value in law.terms.items()
     ]
     return torch.stack(terms).reshape(len(terms), *fields.shape[:-1])
@@ -172,9 +171,8 @@ class LawfulFields:
         for law in self.laws:
             if isinstance(fields, Mapping):
                 assert isinstance(self.grid, StaggeredGrid)
-                still = {(name, (0,) * len(self.grid.axes)): value for (name, _), value in law.terms.items()}
                 doubled = {name: field.double() for name, field in fields.items()}
-                terms = torch.stack(self.grid.terms(doubled, self.places, law.terms if law.order else still))
+                terms = torch.stack(self.grid.terms(doubled, self.places, law.terms))
             else:
                 assert isinstance(self.grid, CollocatedGrid)
                 terms = law_terms(fields.double(), self.names, law, self.grid)

@@ -17,17 +17,17 @@ import torch
 from jaxtyping import Float64
 from numpy.typing import NDArray
 from scipy.sparse import block_array, csr_array, kron, vstack
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from physmix.errors import ProjectionError, SettingsError, UnsupportedLawError, listing
+from physmix.errors import ProjectionError, UnsupportedLawError, listing
 from physmix.grids import Place, PointGrid, StaggeredGrid
 from physmix.laws import Law
+from physmix.reconciliation.balance import Balance
 from physmix.reconciliation.conjugate import conjugate_gradients
 from physmix.reconciliation.diagonalization import SplitTerm, SumOfProducts
 
 _ROUNDING = 8 * torch.finfo(torch.float64).eps  # of the size of the terms
-_BALANCED = 1e-10  # of the size of what flows
+_LAWFUL = 1e-12
 _SETTLED, _STEPS = 1e-13, 2000
 
 Array = NDArray[np.float64]
@@ -35,9 +35,9 @@ Array = NDArray[np.float64]
 States = Float64[Tensor, "state value"]
 
 
-def _share(left: Array, size: Array) -> float:
-    """What is left of the terms, in the state where that is most."""
-    return float((np.abs(left).max(0) / np.maximum(size.max(0), 1e-300)).max())
+def _share(left: Array, size: Array) -> Array:
+    """What is left in each state, of the size of its terms."""
+    return np.abs(left).max(0) / np.maximum(size.max(0), 1e-300)
 
 
 class SparseLaws:
@@ -74,6 +74,14 @@ class SparseLaws:
         self.source = np.concatenate(sources) if sources else np.zeros((0, 1))
         self.diagonal = self.matrix.power(2) @ self.inverse[:, 0]
         self.split = [self._split(law, i) for i, law in enumerate(self.laws)]
+        self.balances: list[Balance] = []
+        if isinstance(grid, StaggeredGrid) and ((self.inverse == 0).any() or self.source.any()):
+            free = csr_array(self.matrix * (self.inverse[:, 0] > 0))
+            free.eliminate_zeros()
+            self.balances = [
+                Balance(law.name, free[self._rows_of(i)], grid.volumes(self._place(law)).numpy().ravel())
+                for i, law in enumerate(self.laws)
+            ]
 
     def _place(self, law: Law) -> Place:
         places = {
@@ -142,13 +150,13 @@ class SparseLaws:
     def correction(self, states: States, *, homogeneous: bool = False) -> States:
         """What the nearest lawful states differ by; linear if homogeneous."""
         left, size = self.missed(states, homogeneous=homogeneous)
-        share = _share(left, size) or 1.0
+        share = torch.from_numpy(_share(left, size))
         multiplier, self.steps = conjugate_gradients(
             self._apply,
             torch.from_numpy(left),
             lambda a, b: (a * b).sum(0),
             precondition=self._precondition,
-            settled=max(_SETTLED, _ROUNDING / share),  # round-off has a part that no step takes away
+            settled=(_ROUNDING / share).clamp(min=_SETTLED),  # no step takes away all round-off
             steps=_STEPS,
         )
         return torch.from_numpy(self.inverse * (self.back @ multiplier.numpy())).T
@@ -162,48 +170,20 @@ class SparseLaws:
         """
         if not self.rows:
             return states
-        self._check_balance(states)
-        share = math.inf
-        for _ in range(4):  # the second time removes the round-off of the first
-            left, size = self.missed(states)
-            before, share = share, _share(left, size)
-            if share <= _ROUNDING or share > 0.5 * before:
-                break
+        left, size = self.missed(states)
+        if self.balances:
+            for number, balance in enumerate(self.balances):
+                part = self._rows_of(number)
+                balance.check(left[part], size[part])
+        share, before = float(_share(left, size).max()), math.inf
+        # The second time removes the round-off of the first.
+        while _ROUNDING < share < 0.5 * before:
             states = states - self.correction(states)
-        if share > 1e-12:
+            before, share = share, float(_share(*self.missed(states)).max())
+        if share > _LAWFUL:
             raise ProjectionError(
                 f"after {self.steps} steps of conjugate gradients the laws are still missed by {share:.1e} "
                 "of their terms",
                 "weigh points less unequally, or hold fewer values: they may contradict the laws",
             )
         return states
-
-    def _check_balance(self, states: States) -> None:
-        """Refuse held values and sources with a net flux into a part of the domain that nothing leaves."""
-        if not isinstance(self.grid, StaggeredGrid) or not ((self.inverse == 0).any() or self.source.any()):
-            return
-        left, size = self.missed(states)
-        free = csr_array(self.matrix * (self.inverse[:, 0] > 0))
-        free.eliminate_zeros()
-        for number, law in enumerate(self.laws):
-            part = self._rows_of(number)
-            own = free[part]
-            _, group = connected_components(block_array([[None, own], [own.T, None]]), directed=False)
-            group = group[: own.shape[0]]
-            volume = self.grid.volumes(self._place(law)).numpy().ravel()
-            # A part is closed if its total, by volumes, has no term that is free.
-            loose = np.abs(own.T @ volume) > _BALANCED * (abs(own).T @ volume)
-            closed = np.ones(group.max() + 1, dtype=bool)
-            closed[group[(abs(own) @ loose) > 0]] = False
-            for state in range(left.shape[1]):
-                total = np.bincount(group, volume * left[part, state])
-                scale = np.bincount(group, volume * size[part, state])
-                wrong = closed & (np.abs(total) > _BALANCED * scale)
-                if wrong.any():
-                    worst = float(np.abs(total[wrong]).max())
-                    raise SettingsError(
-                        f"the law {law.name}",
-                        f"held values and sources leave {worst:.1e} too much in a part of the domain that "
-                        "nothing else enters or leaves",
-                        "make what flows in and out of it balance, or leave one of its values free",
-                    )

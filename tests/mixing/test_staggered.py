@@ -11,6 +11,7 @@ from physmix.laws import compile_laws, parse_laws
 from physmix.mixing import StaggeredLayer, staggered_classes
 from physmix.operators import Operators
 from physmix.optimization import project_weights, projected
+from physmix.reconciliation import reconcile
 
 FACES = {
     "xy": {"ux": (1, 0), "uy": (0, 1)},
@@ -251,6 +252,21 @@ def test_a_given_flow_enters_and_leaves(generator):
     assert outflow(flow, "bb") < 1e-13
     with pytest.raises(SettingsError, match="make it lawful"):
         layer_of("bb", laws, FACES["xy"], 1, generator, lifting={"ux": given["ux"]})
+
+
+def test_a_flow_past_a_body_from_reconcile_is_a_lifting(generator):
+    grid, laws = grid_of("bb"), divergence_free("xy")
+    held = held_of(grid, "xy", solid=obstacle(grid))
+    given = {name: torch.zeros(1, *mask.shape).double() for name, mask in held.items()}
+    given["ux"][:, [0, -1]] = 2.0
+    weights = {name: torch.where(mask, torch.inf, 1.0) for name, mask in held.items()}
+    lifting = {n: f[0] for n, f in reconcile(given, FACES["xy"], laws, grid, weights=weights).items()}
+    layer = layer_of("bb", laws, FACES["xy"], 1, generator, held=held, lifting=lifting)
+    flow = flow_of(layer, generator)
+    assert outflow(flow, "bb") < 1e-13
+    for name, mask in held.items():
+        assert torch.equal(flow[name][:, mask], given[name][0, mask].expand(2, -1))
+    assert (flow["ux"][:, [0, -1]] == 2.0).all()
 
 
 def test_training_keeps_walls_and_laws_and_learns_the_flux_past_a_body(generator):

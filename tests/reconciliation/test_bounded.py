@@ -134,11 +134,9 @@ def law_matrix(lawful, states):
     """Rows of the laws over all numbers of one state, from their terms for unit states."""
     size = states.shape[1]
     units = lawful.unpack(torch.eye(size, dtype=torch.float64))
-    rows = []
-    for law in lawful.laws:
-        still = {(name, (0,) * len(lawful.grid.axes)): value for (name, _), value in law.terms.items()}
-        terms = law.terms if law.order else still
-        rows.append(sum(lawful.grid.terms(units, lawful.places, terms)).reshape(size, -1).T)
+    rows = [
+        sum(lawful.grid.terms(units, lawful.places, law.terms)).reshape(size, -1).T for law in lawful.laws
+    ]
     return torch.cat(rows).numpy()
 
 
@@ -310,3 +308,34 @@ def test_what_does_not_fit_is_refused(generator):
     contradiction = parse_laws({"a": "p = 1", "b": "p = 2"}, "xy")
     with pytest.raises(ProjectionError, match="steps of conjugate gradients"):
         reconcile({"p": noise["ux"]}, {"p": (1, 0)}, contradiction, grid)
+    periodic = PeriodicGrid(("x", "y"), (6, 5), (1.0, 1.0), "central2")
+    with pytest.raises(ProjectionError, match="hold fewer values"):
+        reconcile(
+            torch.randn(1, 1, 6, 5, 2, generator=generator).double(),
+            list(faces),
+            laws,
+            periodic,
+            weights=held,
+        )
+
+
+def test_states_of_one_batch_do_not_disturb_each_other(generator):
+    """One lawful, one large, one small: each as by itself."""
+    grid = grid_of("bb")
+    weights, held = case_of("all", grid, "xy", generator)
+    truth = truth_of(grid, held, generator)
+    noise = {
+        name: torch.where(held[name], 0.0, torch.randn(f.shape, generator=generator).double())
+        for name, f in truth.items()
+    }
+    batch = {name: torch.cat([f, f + 1e6 * noise[name], 1e-6 * noise[name]]) for name, f in truth.items()}
+    lawful = LawfulFields(solenoidal(), FACES["xy"], grid, weights)
+    found = lawful.project(batch)
+    for name, field in truth.items():
+        assert torch.equal(found[name][:1], field)
+    for state in range(3):
+        own = {name: field[state : state + 1] for name, field in batch.items()}
+        for name, field in lawful.project(own).items():
+            size = float(field.abs().max())
+            torch.testing.assert_close(found[name][state : state + 1], field, rtol=0, atol=1e-12 * size)
+        assert outflow(grid, {name: field[state : state + 1] for name, field in found.items()}) < 1e-13
