@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import block_array, csr_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from physmix.errors import SettingsError
@@ -25,8 +25,11 @@ class Balance:
 
     def __init__(self, law: str, free: csr_array, volumes: Array) -> None:
         self.law, self.volumes = law, volumes
-        graph = block_array([[None, free], [free.T, None]])
-        self.parts = connected_components(graph, directed=False)[1][: free.shape[0]]
+        places, values = free.shape
+        # A graph of places and then values, with an edge for each free term.
+        ends = np.concatenate([free.indptr, np.full(values, free.nnz, dtype=free.indptr.dtype)])
+        graph = csr_array((free.data, free.indices + places, ends), shape=(places + values,) * 2)
+        self.parts = connected_components(graph, directed=False)[1][:places]
         size = abs(free)
         open_ = np.abs(free.T @ volumes) > _ROUNDING * (size.T @ volumes)
         self.closed = np.ones(self.parts.max(initial=0) + 1, dtype=bool)
