@@ -23,7 +23,7 @@ from torch import Tensor
 
 Array = NDArray[np.float64]
 
-_SINGULAR = 1e-12  # sums of eigenvalues below this, over the largest, are zero
+_SINGULAR = 1e-13  # sums of eigenvalues below this, over the largest, are zero
 _CELLS = 5  # along each coordinate, over which scales are smooth
 _LEAST = 1e-3  # a mean weight below this, over the largest, counts as this
 

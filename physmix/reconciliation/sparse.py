@@ -35,11 +35,6 @@ Array = NDArray[np.float64]
 States = Float64[Tensor, "state value"]
 
 
-def _share(left: Array, size: Array) -> Array:
-    """What is left in each state, of the size of its terms."""
-    return np.abs(left).max(0) / np.maximum(size.max(0), 1e-300)
-
-
 class SparseLaws:
     """L y = s on a staggered grid, or one of points.
 
@@ -147,10 +142,18 @@ class SparseLaws:
         values, source = states.T.numpy(), np.zeros(()) if homogeneous else self.source
         return self.matrix @ values - source, self.absolute @ np.abs(values) + np.abs(source)
 
+    def share(self, left: Array, size: Array) -> Array:
+        """What is left in each state of the law that is missed most, of the size of its terms."""
+        each = [
+            np.abs(left[part]).max(0) / np.maximum(size[part].max(0), 1e-300)
+            for part in map(self._rows_of, range(len(self.laws)))
+        ]
+        return np.max(each, 0)
+
     def correction(self, states: States, *, homogeneous: bool = False) -> States:
         """What the nearest lawful states differ by; linear if homogeneous."""
         left, size = self.missed(states, homogeneous=homogeneous)
-        share = torch.from_numpy(_share(left, size))
+        share = torch.from_numpy(self.share(left, size))
         multiplier, self.steps = conjugate_gradients(
             self._apply,
             torch.from_numpy(left),
@@ -175,11 +178,11 @@ class SparseLaws:
             for number, balance in enumerate(self.balances):
                 part = self._rows_of(number)
                 balance.check(left[part], size[part])
-        share, before = float(_share(left, size).max()), math.inf
+        share, before = float(self.share(left, size).max()), math.inf
         # The second time removes the round-off of the first.
         while _ROUNDING < share < 0.5 * before:
             states = states - self.correction(states)
-            before, share = share, float(_share(*self.missed(states)).max())
+            before, share = share, float(self.share(*self.missed(states)).max())
         if share > _LAWFUL:
             raise ProjectionError(
                 f"after {self.steps} steps of conjugate gradients the laws are still missed by {share:.1e} "

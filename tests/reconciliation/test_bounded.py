@@ -286,6 +286,16 @@ def test_stored_points_with_ends(names, by_point, generator):
     assert 1.0 <= float(bounded[..., 0].min()) < float(bounded[..., 0].max()) <= 5.0
 
 
+def test_laws_of_other_units_hold_as_well(generator):
+    """A pressure of 1e5 beside velocities of one."""
+    grid, places = grid_of("bb"), FACES["xy"] | {"p": (0, 0), "q": (0, 0)}
+    laws = [*solenoidal(), *parse_laws({"sum": "p - q = 100000"}, "xy")]
+    fields = {n: torch.randn(1, *grid.shape(p), generator=generator).double() for n, p in places.items()}
+    fields["p"] = 1e5 * (1 + fields["p"])
+    lawful = LawfulFields(laws, places, grid, {"p": 1e-10, "q": 1e-10})
+    assert max(lawful.violation(lawful.project(fields)).values()) < 1e-13
+
+
 def test_what_does_not_fit_is_refused(generator):
     grid, faces, laws = grid_of("bb"), FACES["xy"], solenoidal()
     fields = truth_of(grid, walls_of(grid, "xy"), generator)
