@@ -14,7 +14,7 @@ from physmix.laws import Law
 from physmix.reconciliation.conjugate import conjugate_gradients
 from physmix.reconciliation.lawful import Fields, Grid, LawfulFields, Weights
 
-_STEPS, _SETTLED = 60, 1e-14
+_STEPS, _SETTLED, _DAMPED = 60, 1e-14, 1e-2
 
 
 def reconcile(
@@ -58,25 +58,33 @@ def reconcile(
     if not bounds:
         return nearest
     low, high = _limits(bounds, lawful)
-    taken = start - lawful.pack(nearest)
+    member, taken = lawful.pack(nearest), start - lawful.pack(nearest)
     unit = _unit(lawful)
     size = max(float((unit * start).abs().max()), 1e-300)
-    best = _missed(lawful, start, taken, low, high)
+
+    def dual(taken: Tensor, held: Tensor) -> Tensor:
+        """Its gradient is what is missed, so that it falls along Newton's steps from far away as well."""
+        change = (held - start).square() / 2
+        return (unit**2 * (taken * (member - held) - change)).sum()
+
+    best = _missed(lawful, start - taken, low, high)
     for _ in range(_STEPS):
-        off, inside = best
+        off, held, inside = best
         left = float((unit * off).abs().max())
         if left <= _SETTLED * size:
             break
-        step, share = _solve(lawful, off, inside), 1.0
+        step, share = _solve(lawful, off, inside, min(_DAMPED, left / size)), 1.0
+        value, slope, square = dual(taken, held), (unit**2 * step * off).sum(), (unit * off).square().sum()
         while True:
-            trial = _missed(lawful, start, taken + share * step, low, high)
-            if (unit * trial[0]).square().sum() < (1 - 1e-4 * share) * (unit * off).square().sum():
+            trial = _missed(lawful, start - taken - share * step, low, high)
+            nearer = (unit * trial[0]).square().sum() < (1 - 1e-4 * share) * square
+            if nearer or dual(taken + share * step, trial[1]) < value - 1e-4 * share * slope:
                 taken, best = taken + share * step, trial
                 break
             share /= 2
             if share < 1e-6:
-                return lawful.unpack(_finished(start, taken, low, high, left / size))
-    return lawful.unpack(_finished(start, taken, low, high, float((unit * best[0]).abs().max()) / size))
+                return lawful.unpack(_finished(held, left / size))
+    return lawful.unpack(_finished(best[1], float((unit * best[0]).abs().max()) / size))
 
 
 def _limits(bounds: Mapping[str, tuple[float, float]], lawful: LawfulFields) -> tuple[Tensor, Tensor]:
@@ -94,21 +102,18 @@ def _unit(lawful: LawfulFields) -> Tensor:
     return torch.where(lawful.weight.isfinite(), lawful.weight, 0.0).sqrt()
 
 
-def _missed(
-    lawful: LawfulFields, start: Tensor, taken: Tensor, low: Tensor, high: Tensor
-) -> tuple[Tensor, Tensor]:
-    """How far the clipped fields are from lawful ones, and where they are not clipped."""
-    free = start - taken
+def _missed(lawful: LawfulFields, free: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far the clipped fields are from lawful ones, these, and where they are not clipped."""
     clipped = free.clamp(low, high)
-    return lawful.correction(clipped), (clipped == free).double()
+    return lawful.correction(clipped), clipped, (clipped == free).double()
 
 
-def _solve(lawful: LawfulFields, side: Tensor, inside: Tensor) -> Tensor:
-    """The step with P D step = side, in the range of P, the part of fields that projection takes."""
+def _solve(lawful: LawfulFields, side: Tensor, inside: Tensor, damped: float) -> Tensor:
+    """The step with (P D + damped) step = side, in the range of P, which projection takes from fields."""
     weight = _unit(lawful).square()
     side = lawful.correction(side, homogeneous=True)  # its round-off outside of the range would grow
     step, _ = conjugate_gradients(
-        lambda part: lawful.correction(inside * part, homogeneous=True),
+        lambda part: lawful.correction(inside * part, homogeneous=True) + damped * part,
         side,
         lambda a, b: (weight * a * b).sum(),
         least=1e-14,
@@ -116,10 +121,10 @@ def _solve(lawful: LawfulFields, side: Tensor, inside: Tensor) -> Tensor:
     return step
 
 
-def _finished(start: Tensor, taken: Tensor, low: Tensor, high: Tensor, left: float) -> Tensor:
+def _finished(found: Tensor, left: float) -> Tensor:
     if left > 1e-12:
         raise ProjectionError(
             f"fields within the bounds stay {left:.1e} away from lawful ones",
             "widen the bounds, or drop a law: they may contradict each other",
         )
-    return (start - taken).clamp(low, high)
+    return found
