@@ -34,7 +34,8 @@ class StaggeredLayer(nn.Module):
     nowhere.
 
     Walls and obstacles are values that are held: there a field equals the lifting, exactly. What flows
-    past an obstacle on either side is learnt, see `physmix.mixing.held`.
+    past an obstacle on either side is learnt, see `physmix.mixing.held`. Where bodies stand in a domain
+    that is periodic in all directions, the mean flow past them is that of the lifting.
 
     Args:
         grid: of all fields and potentials.

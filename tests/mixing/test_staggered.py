@@ -269,6 +269,23 @@ def test_a_flow_past_a_body_from_reconcile_is_a_lifting(generator):
     assert (flow["ux"][:, [0, -1]] == 2.0).all()
 
 
+@pytest.mark.parametrize("kind", ["pp", "ppp"])
+def test_the_mean_flow_past_bodies_without_walls_is_that_of_the_lifting(kind, generator):
+    names, grid = "xyz"[: len(kind)], grid_of(kind)
+    laws, held = divergence_free(names), held_of(grid, names, solid=obstacle(grid))
+    stream = {name: torch.where(mask, 0.0, float(name == "ux"))[None].double() for name, mask in held.items()}
+    weights = {name: torch.where(mask, torch.inf, 1.0) for name, mask in held.items()}
+    found = reconcile(stream, FACES[names], laws, grid, weights=weights)
+    lifting = {name: field[0] for name, field in found.items()}
+    flow = flow_of(layer_of(kind, laws, FACES[names], 1, generator, held=held, lifting=lifting), generator)
+    assert outflow(flow, kind) < 1e-13
+    assert all((flow[name][:, mask] == 0).all() for name, mask in held.items())
+    through = flow["ux"].flatten(2).mean(2)  # the same through every section
+    torch.testing.assert_close(through, lifting["ux"].mean().expand_as(through))
+    assert lifting["ux"].mean() > 0.1
+    assert (flow["ux"] - lifting["ux"]).std() > 0.1
+
+
 def test_training_keeps_walls_and_laws_and_learns_the_flux_past_a_body(generator):
     grid, laws = grid_of("bb"), divergence_free("xy")
     held = held_of(grid, "xy", ends="y", solid=obstacle(grid))
