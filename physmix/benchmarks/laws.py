@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from physmix.benchmarks.library import AUTONOMOUS, KNOWN, System, library
+from physmix.benchmarks.normalisation import normalisation_case
 from physmix.benchmarks.parser import parser_case
 from physmix.benchmarks.projector import PLANES, projector_case
 from physmix.benchmarks.reconciliation import GRIDS, cvxpy_case, reconciled_laws, solenoidal_case
@@ -56,10 +57,16 @@ def refused_case(system: System) -> Callable[[str], list[Row]]:
 
 
 _LIBRARY = library()
+_DIFFERENTIAL = {name: system for name, system in _LIBRARY.items() if system.order}
 LAWS: dict[str, Case] = {
     **{f"dimensions, {name}": dimensions_case(system) for name, system in _LIBRARY.items()},
     **{f"dimensions, {name}": dimensions_case(system, known) for name, (system, known) in KNOWN.items()},
-    **{f"violation, {name}": violation_case(system) for name, system in _LIBRARY.items() if system.order},
+    **{f"violation, {name}": violation_case(system) for name, system in _DIFFERENTIAL.items()},
+    **{
+        f"normalisation, {name}": normalisation_case(system)
+        for name, system in _LIBRARY.items()
+        if system.order
+    },
     **{f"refused, {name}": refused_case(system) for name, system in AUTONOMOUS.items()},
     "walls, cavity": cavity_case,
     "walls, channel with a cylinder": channel_case,

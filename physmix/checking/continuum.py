@@ -7,11 +7,14 @@ through the faces of random boxes by Gauss-Legendre quadrature.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from physmix.checking.boxes import judge_boxes
 from physmix.checking.finding import Finding
@@ -93,7 +96,8 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
 
     `points` must require grad; the result can be differentiated again.
     """
-    potentials = model.network((points - model.centre) / model.length)
+    with _LayerNormInSteps():
+        potentials = model.network((points - model.centre) / model.length)
     weight = model.mixing.weight.view(
         potentials.shape[1], len(model.fields), len(model.mixing.constraint.operators)
     )
@@ -105,6 +109,23 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
             scale = torch.prod(model.length ** torch.tensor(monomial))
             out = out + scale * value[:, None] * weight[k, :, a]
     return out * model.size
+
+
+class _LayerNormInSteps(TorchFunctionMode):
+    """The layer norm by its formula: torch's own has wrong derivatives from the third on (2.13)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        if func is not nn.functional.layer_norm:
+            return func(*args, **(kwargs or {}))
+        given = inspect.signature(func).bind(*args, **(kwargs or {}))
+        given.apply_defaults()
+        x, shape, weight, bias, eps = given.args
+        axes = tuple(range(-len(shape), 0))
+        x = x - x.mean(axes, keepdim=True)
+        out = x * torch.rsqrt((x * x).mean(axes, keepdim=True) + eps)
+        out = out if weight is None else out * weight
+        return out if bias is None else out + bias
 
 
 def _derivative(known: dict[Monomial, Tensor], monomial: Monomial, points: Tensor) -> Tensor:

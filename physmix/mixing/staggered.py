@@ -95,6 +95,7 @@ class StaggeredLayer(nn.Module):
             constraint = replace(constraint, bias=wall_bias(constraint, [WallRule(fields=still)]))
         rows = Rows([(one.weights, count) for one, count in counted])
         self.mixing = LawfulLayer(constraint, potentials, gain=gain, generator=generator, rows=rows)
+        self.claim = self.mixing.claim
 
     def _check_given(
         self, held: Mapping[str, Tensor], lifting: Mapping[str, Tensor], laws: Iterable[Law]
