@@ -13,12 +13,16 @@ import torch
 from torch import nn
 
 from physmix.errors import SettingsError, listing, suggestion
-from physmix.flows import simulate_vortex
+from physmix.flows import simulate_kelvin_helmholtz, simulate_sod, simulate_vortex
 from physmix.jets import Sine
 
 Made = TypeVar("Made")
 
-FLOWS: dict[str, Callable[..., Any]] = {"vortex": simulate_vortex}
+FLOWS: dict[str, Callable[..., Any]] = {
+    "kelvin_helmholtz": simulate_kelvin_helmholtz,
+    "sod": simulate_sod,
+    "vortex": simulate_vortex,
+}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sin": Sine}
 
 

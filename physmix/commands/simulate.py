@@ -81,5 +81,5 @@ def _difference(old: Flow, new: Flow) -> float:
         a, b = old.component(name), new.component(name)
         if a.shape != b.shape:
             return float("inf")
-        worst = max(worst, float(np.abs(a - b).max() / np.abs(b).max()))
+        worst = max(worst, float(np.abs(a - b).max() / (np.abs(b).max() or 1.0)))
     return worst
