@@ -11,7 +11,20 @@ from physmix.flows.analytic import (
 )
 from physmix.flows.flow import Flow
 from physmix.flows.hdf5 import read_flow, write_flow
-from physmix.flows.simulation import simulate_kelvin_helmholtz, simulate_sod, simulate_vortex
+from physmix.flows.record import Record
+from physmix.flows.simulation import (
+    simulate_cavity,
+    simulate_cylinder,
+    simulate_kelvin_helmholtz,
+    simulate_shear_layer,
+    simulate_sod,
+    simulate_vortex,
+    simulate_wake,
+    solve_cavity,
+    solve_cylinder,
+    solve_shear_layer,
+    solve_wake,
+)
 from physmix.flows.solution import Solution
 
 __all__ = [
@@ -20,13 +33,22 @@ __all__ = [
     "Flow",
     "IsentropicVortex",
     "Kovasznay",
+    "Record",
     "Riemann",
     "Solution",
     "TaylorGreen",
     "exact_solution",
     "read_flow",
+    "simulate_cavity",
+    "simulate_cylinder",
     "simulate_kelvin_helmholtz",
+    "simulate_shear_layer",
     "simulate_sod",
     "simulate_vortex",
+    "simulate_wake",
+    "solve_cavity",
+    "solve_cylinder",
+    "solve_shear_layer",
+    "solve_wake",
     "write_flow",
 ]

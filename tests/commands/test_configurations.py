@@ -42,7 +42,9 @@ COARSE = {
     "duration": 0.01,
     "points": 8,
     "refinement": 1,
+    "modes": 16,
     "snapshots": 2,
+    "spin_up": 0.0,
 }
 
 

@@ -1,0 +1,211 @@
+"""The flow past a cylinder in a channel: incompressible, steady or shedding vortices.
+
+The benchmark of Schaefer and Turek, "Benchmark computations of laminar flow around a cylinder", Notes on
+Numerical Fluid Mechanics 52, 1996, pages 547-566: cases 2D-1 (Re 20) and 2D-2 (Re 100). Lengths are in
+metres, velocities in metres a second, the pressure is over the density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from physmix.flows.checks import at_least, positive
+from physmix.flows.flow import Flow
+from physmix.flows.simulation.provenance import made_by
+from physmix.flows.simulation.taylor_hood import (
+    PACKAGE,
+    Array,
+    FiniteElementFlow,
+    TaylorHood,
+    finite_elements,
+)
+from physmix.flows.solution import Solution
+
+LENGTH, HEIGHT, RADIUS = 2.2, 0.41, 0.05
+CENTRE = (0.2, 0.2)
+_BOX = 0.4  # the cells around the cylinder end here along x
+VISCOSITY = 1e-3
+_FRONT, _BACK = (0.15, 0.2), (0.25, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class CylinderFlow(FiniteElementFlow):
+    """The flow at one time, at any point of the channel outside the cylinder.
+
+    Attributes:
+        time: in seconds.
+        reynolds: of the mean velocity at the inlet and the diameter.
+        residual: of the momentum equations, tested with each basis function.
+    """
+
+    time: float
+    reynolds: float
+    residual: Array
+
+    @property
+    def drag_and_lift(self) -> tuple[float, float]:
+        """The coefficients 2 F / (U^2 D) of the force on the cylinder; 5.5795 and 0.010619 at Re 20."""
+        scale = 2 / (mean_velocity(self.reynolds) ** 2 * 2 * RADIUS)
+        x, y = self.space.force(self.residual, "cylinder")
+        return scale * x, scale * y
+
+    @property
+    def pressure_difference(self) -> float:
+        """The pressure in front of the cylinder less that behind it; 0.11752 at Re 20."""
+        front, back = self.fields(torch.tensor([_FRONT, _BACK], dtype=torch.float64))["pressure"].tolist()
+        return front - back
+
+
+def mean_velocity(reynolds: float) -> float:
+    """The mean velocity at the inlet, from Re = U D / viscosity."""
+    return reynolds * VISCOSITY / (2 * RADIUS)
+
+
+def channel(cells: int) -> Any:
+    """The mesh: rays from the cylinder to a box around it, and a rectangle behind the box.
+
+    Cells become narrower towards the cylinder; those that touch it have a curved side.
+
+    Args:
+        cells: from wall to wall, and along each side of the box.
+    """
+    fem = finite_elements()
+    side = np.linspace(0, 1, cells + 1)[:-1]
+    corners = np.array([[0, 0], [_BOX, 0], [_BOX, HEIGHT], [0, HEIGHT], [0, 0]])
+    box = np.concatenate([a + side[:, None] * (b - a) for a, b in pairwise(corners)])
+    ray = box - CENTRE
+    circle = CENTRE + RADIUS * ray / np.linalg.norm(ray, axis=1, keepdims=True)
+    growth = np.exp(np.linspace(0, 2.0, cells + 1))
+    share = (growth - 1) / (growth[-1] - 1)
+    rings = circle + share[:, None, None] * (box - circle)  # (layer, around, 2)
+    index = np.arange(rings[..., 0].size).reshape(len(rings), -1)
+    following = np.roll(index, -1, 1)
+    # Sides that two cells share must run the same way in both: up where the box meets the rectangle.
+    annulus = np.stack([index[:-1], following[:-1], following[1:], index[1:]]).reshape(4, -1)
+
+    columns = 3 * cells
+    growth = np.exp(np.linspace(0, 1.2, columns + 1))
+    x = _BOX + (LENGTH - _BOX) * (growth - 1) / (growth[-1] - 1)
+    y = np.linspace(0, HEIGHT, cells + 1)
+    behind = fem.MeshQuad.init_tensor(x, y)
+    merged = fem.MeshQuad(rings.reshape(-1, 2).T, annulus) + behind
+    return _curved(merged)
+
+
+def _curved(mesh: Any) -> Any:
+    """The mesh with its sides on the cylinder bent onto it, and names for its boundaries."""
+    fem = finite_elements()
+
+    def on_cylinder(x: Array) -> NDArray[np.bool_]:
+        return np.asarray(np.hypot(x[0] - CENTRE[0], x[1] - CENTRE[1]) < RADIUS * (1 + 1e-9))
+
+    names = {
+        "wall": lambda x: np.isclose(x[1], 0) | np.isclose(x[1], HEIGHT),
+        "inlet": lambda x: np.isclose(x[0], 0),
+        "outlet": lambda x: np.isclose(x[0], LENGTH),
+        "cylinder": on_cylinder,
+    }
+    mesh = fem.MeshQuad2.from_mesh(mesh)
+    facets = mesh.facets_satisfying(on_cylinder, boundaries_only=True)
+    middle, inner = mesh.dofs.facet_dofs[0, facets], mesh.dofs.interior_dofs[0, mesh.f2t[0, facets]]
+    places = mesh.doflocs.copy()
+    ray = places[:, middle] - np.array(CENTRE)[:, None]
+    bend = (RADIUS / np.linalg.norm(ray, axis=0) - 1) * ray
+    places[:, middle] += bend
+    places[:, inner] += bend / 2
+    return type(mesh)(places, mesh.t).with_boundaries(names)
+
+
+def past_cylinder(reynolds: float, cells: int, degree: int) -> TaylorHood:
+    """The equations: a parabola at the inlet, walls and cylinder at rest, an outlet where nothing acts."""
+    positive("the cylinder", reynolds=reynolds)
+    at_least(3, cells=cells)
+    largest = 1.5 * mean_velocity(reynolds)
+    still = lambda _: (0.0, 0.0)  # noqa: E731
+    return TaylorHood(
+        channel(cells),
+        degree,
+        {
+            "inlet": lambda x: (4 * largest * x[1] * (HEIGHT - x[1]) / HEIGHT**2, 0.0),
+            "wall": still,
+            "cylinder": still,
+        },
+    )
+
+
+def solve_cylinder(*, reynolds: float = 20.0, cells: int = 8, degree: int = 3) -> CylinderFlow:
+    """The steady flow past the cylinder, which is stable up to about Re 48.
+
+    Args:
+        reynolds: of the mean velocity at the inlet and the diameter.
+        cells: from wall to wall, and along each side of a box around the cylinder.
+        degree: of the velocity in each direction; the pressure has one less.
+
+    Raises:
+        MissingPackageError: if scikit-fem is not installed.
+        SettingsError: if the numbers make no flow, or none is found.
+    """
+    space = past_cylinder(reynolds, cells, degree)
+    state = space.steady(reynolds, VISCOSITY * reynolds)
+    return CylinderFlow(space, state, 0.0, reynolds, space.residual(state, VISCOSITY))
+
+
+def simulate_cylinder(
+    *,
+    name: str,
+    reynolds: float,
+    points: int,
+    cells: int,
+    degree: int,
+    progress: Callable[[float], None] | None = None,
+) -> Flow:
+    """The flow of `solve_cylinder`, with its values on even cells; those within the cylinder are solid.
+
+    Args:
+        name: of the data set.
+        reynolds: of the mean velocity at the inlet and the diameter.
+        points: stored points from wall to wall.
+        cells: of the solver from wall to wall, and along each side of a box around the cylinder.
+        degree: of the velocity in each direction.
+        progress: is not called, since the flow is steady.
+
+    Raises:
+        MissingPackageError: if scikit-fem is not installed.
+        SettingsError: if the numbers make no flow, or none is found.
+    """
+    settings = dict(locals())
+    at_least(8, points=points)
+    flow = solve_cylinder(reynolds=reynolds, cells=cells, degree=degree)
+    drag, lift = flow.drag_and_lift
+    told = {"drag": drag, "lift": lift, "pressure_difference": flow.pressure_difference}
+    solver = f"Taylor-Hood Q{degree}-Q{degree - 1}, Newton"
+    return in_channel(flow, name, points, reynolds, made_by(PACKAGE, solver, settings, coefficients=told))
+
+
+def in_channel(
+    flow: Solution,
+    name: str,
+    points: int,
+    reynolds: float,
+    provenance: Mapping[str, str],
+    time: Array | None = None,
+) -> Flow:
+    """The flow with its values at the centres of even cells, `points` of them from wall to wall."""
+    along = round(points * LENGTH / HEIGHT)
+    x, y = (np.arange(along) + 0.5) * LENGTH / along, (np.arange(points) + 0.5) * HEIGHT / points
+    return flow.on_grid(
+        name,
+        {"x": x, "y": y},
+        time=time,
+        boundary={"x": "OPEN", "y": "WALL"},
+        parameters={"reynolds": reynolds, "viscosity": VISCOSITY, "mean_velocity": mean_velocity(reynolds)},
+        provenance={**provenance, "values": "point values"},
+        solid=np.hypot(x[:, None] - CENTRE[0], y[None] - CENTRE[1]) <= RADIUS,
+    )
