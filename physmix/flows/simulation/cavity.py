@@ -9,14 +9,11 @@ import numpy as np
 from physmix.errors import SettingsError, listing, suggestion
 from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
+from physmix.flows.simulation.continuation import steady
+from physmix.flows.simulation.finite_element_flow import FiniteElementFlow
+from physmix.flows.simulation.finite_elements import PACKAGE, Array, finite_elements
 from physmix.flows.simulation.provenance import made_by
-from physmix.flows.simulation.taylor_hood import (
-    PACKAGE,
-    Array,
-    FiniteElementFlow,
-    TaylorHood,
-    finite_elements,
-)
+from physmix.flows.simulation.taylor_hood import TaylorHood
 
 LIDS: dict[str, Callable[[Array], Array]] = {
     "uniform": np.ones_like,
@@ -58,7 +55,7 @@ def solve_cavity(
     mesh = mesh.with_boundaries({"lid": lambda x: x[1] == 1, "wall": lambda x: x[1] < 1})
     velocity = LIDS[lid]
     space = TaylorHood(mesh, degree, {"lid": lambda x: (velocity(x[0]), 0.0), "wall": lambda _: (0.0, 0.0)})
-    return FiniteElementFlow(space, space.steady(reynolds, 1.0))
+    return FiniteElementFlow(space, steady(space, reynolds, 1.0))
 
 
 def simulate_cavity(

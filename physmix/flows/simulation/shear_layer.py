@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,54 +19,17 @@ from physmix.errors import MissingPackageError, SettingsError
 from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
 from physmix.flows.record import Record
+from physmix.flows.simulation.fourier import FourierFlow, fields_of_vorticity, wave_numbers
 from physmix.flows.simulation.provenance import made_by
-from physmix.flows.solution import Solution
 
 PACKAGE = "torch-cfd"
-_CHUNK = 4096
 _IMAGES = range(-2, 3)
-
-
-@dataclass(frozen=True, eq=False)
-class FourierFlow(Solution):
-    """A flow in the unit square, of period 1, as its Fourier series gives it at any point.
-
-    Attributes:
-        modes: coefficients of velocities and pressure, (3, n, n / 2 + 1), as torch.fft.rfft2 gives them.
-    """
-
-    modes: Tensor
-
-    coordinates = "xy"
-    names = ("velocity_x", "velocity_y", "pressure")
-
-    def _values(self, points: Tensor) -> tuple[Tensor, ...]:
-        out = torch.cat([self._sums(part) for part in points.split(_CHUNK)])
-        return tuple(out.unbind(1))
-
-    def _sums(self, points: Tensor) -> Tensor:
-        fields, n, half = self.modes.shape
-        kx, ky = _wave_numbers(n)
-        along_x = torch.exp(1j * points[:, :1] * kx.view(-1))
-        twice = torch.full((half,), 2.0, dtype=points.dtype)  # each stands for its conjugate as well
-        twice[[0, -1]] = 1.0
-        along_y = torch.exp(1j * points[:, 1:] * ky.view(-1)) * twice
-        rows = along_x @ self.modes.permute(1, 0, 2).reshape(n, -1)
-        sums: Tensor = (rows.view(-1, fields, half) * along_y[:, None]).sum(2).real / n**2
-        return sums
-
-
-def _wave_numbers(n: int) -> tuple[Tensor, Tensor]:
-    """Along x, (n, 1), and along y, (1, n / 2 + 1), in radians."""
-    full = torch.fft.fftfreq(n, 1 / n, dtype=torch.float64)
-    half = torch.fft.rfftfreq(n, 1 / n, dtype=torch.float64)
-    return 2 * math.pi * full[:, None], 2 * math.pi * half[None]
 
 
 def shear_layers(points: Tensor, *, steepness: float = 30.0, push: float = 0.05) -> tuple[Tensor, Tensor]:
     """Velocities along x and y at t = 0, at points (point, 2) of x and y.
 
-    u = tanh(s (y - 1/4)) below y = 1/2 and tanh(s (3/4 - y)) above, v = push sin(2 pi x): equation (1) of
+    u = tanh(s (y - 1/4)) below y = 1/2 and tanh(s (3/4 - y)) above, v = push sin(2 pi x), as in
     the case, with all periodic images of the layers added, which makes it smooth; at s = 30 that
     changes u by less than 1e-6.
     """
@@ -117,7 +79,7 @@ def solve_shear_layer(
         raise SettingsError("the flow", f"modes={modes}", "give an even number")
     times = np.linspace(0.0, duration, snapshots)
     places = torch.arange(modes, dtype=torch.float64) / modes
-    kx, ky = _wave_numbers(modes)
+    kx, ky = wave_numbers(modes)
     start = torch.stack(
         shear_layers(torch.cartesian_prod(places, places), steepness=steepness, push=push)
     ).view(2, modes, modes)
@@ -131,28 +93,12 @@ def solve_shear_layer(
                 steps = math.ceil((time - times[index - 1]) / step - 1e-9)
                 with torch.no_grad():
                     vorticity, _ = equations(vorticity, (time - times[index - 1]) / steps, steps)
-            states.append(FourierFlow(_fields(vorticity)))
+            states.append(FourierFlow(fields_of_vorticity(vorticity)))
             if not states[-1].modes.isfinite().all():
                 raise SettingsError("the flow", f"the solver failed before t={time:g}", "give a shorter step")
             if progress is not None:
                 progress(float(time))
     return Record(times, states)
-
-
-def _fields(vorticity: Tensor) -> Tensor:
-    """Modes of velocities and pressure, (3, n, n / 2 + 1), from those of the vorticity."""
-    kx, ky = _wave_numbers(len(vorticity))
-    square = kx**2 + ky**2
-    square[0, 0] = 1.0
-    stream = vorticity / square
-    u, v = 1j * ky * stream, -1j * kx * stream
-    physical = torch.fft.irfft2(torch.stack([u, v]))
-    force = [
-        torch.fft.rfft2((physical * torch.fft.irfft2(1j * torch.stack([kx * part, ky * part]))).sum(0))
-        for part in (u, v)
-    ]
-    pressure = 1j * (kx * force[0] + ky * force[1]) / square  # laplacian(p) = -div(u . grad(u))
-    return torch.stack([u, v, pressure])
 
 
 @contextlib.contextmanager

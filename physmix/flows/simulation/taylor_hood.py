@@ -2,49 +2,24 @@
 
 Taylor and Hood's pair on quadrilaterals: velocities of degree k in each direction, a continuous pressure
 of degree k - 1 (Elman, Silvester and Wathen, "Finite Elements and Fast Iterative Solvers", 2nd ed., 2014,
-section 3.3.1). Steady flows by Newton's method (section 8.3), with continuation in the Reynolds number.
+chapter 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
-from torch import Tensor
 
-from physmix.errors import MissingPackageError, SettingsError
-from physmix.flows.solution import Solution
+from physmix.errors import SettingsError
+from physmix.flows.simulation.finite_elements import Array, finite_elements
 
-Array = NDArray[np.float64]
 Velocity = Callable[[Array], tuple[Array | float, Array | float]]
 """Takes places, (2, ...), to the velocities along x and y there."""
-PACKAGE = "scikit-fem"
-_ITERATIONS, _CONVERGED, _NEAR, _FAR = 12, 1e-11, 1e-3, 0.5
-"""Of Newton's method: largest number, and sizes of a step relative to the flow: the last one, the last
-one on the way to a higher Reynolds number, and one that leads nowhere after the first few."""
-_DIRECT, _FACTOR = 100.0, 4.0
-"""The Reynolds number that is tried at once, and the factor from one to the next."""
-
-
-def finite_elements() -> ModuleType:
-    """The package scikit-fem.
-
-    Raises:
-        MissingPackageError: if it is not installed.
-    """
-    try:
-        import skfem  # noqa: PLC0415  optional
-    except ImportError as error:
-        raise MissingPackageError(PACKAGE, "simulate") from error
-    return skfem
 
 
 class TaylorHood:
@@ -56,7 +31,11 @@ class TaylorHood:
         mesh: of quadrilaterals, with names for its boundaries.
         degree: of the velocity, from 2 up.
         velocity: on boundaries, by name; where two meet the later one holds. Elsewhere nothing acts on
-            the boundary: viscosity du/dn = p n.
+            the boundary: viscosity du/dn = p n. With all given, one pressure is fixed as well.
+
+    Attributes:
+        fixed, values: which parts of a state are given, and what they are.
+        closed: whether the velocity is given on the whole boundary.
 
     Raises:
         MissingPackageError: if scikit-fem is not installed.
@@ -84,10 +63,11 @@ class TaylorHood:
         ).assemble(self.velocity)
         slope = fem.BilinearForm(lambda u, q, w: u.grad[w["axis"]] * q)
         self._divergence = [slope.assemble(self.velocity, self.pressure, axis=axis) for axis in (0, 1)]
-        self.fixed, self._values = self._boundary(velocity)
-        if not set(mesh.boundaries) - set(velocity):  # closed: the pressure is known up to a constant
+        self.fixed, self.values = self._boundary(velocity)
+        self.closed = not set(mesh.boundaries) - set(velocity)
+        if self.closed:  # the pressure is known up to a constant
             self.fixed = np.append(self.fixed, 2 * self.size)
-            self._values = np.append(self._values, 0.0)
+            self.values = np.append(self.values, 0.0)
         self._free = np.setdiff1d(np.arange(2 * self.size + self.pressure.N), self.fixed)
 
     def _boundary(self, velocity: Mapping[str, Velocity]) -> tuple[NDArray[np.int64], Array]:
@@ -145,45 +125,7 @@ class TaylorHood:
     def stokes(self, viscosity: float) -> Array:
         """The flow without inertia."""
         matrix = self.matrix(viscosity * self.stiffness)
-        return self.factor(matrix)(np.zeros(matrix.shape[0]), self._values)
-
-    def newton(self, start: Array, viscosity: float, tolerance: float = _CONVERGED) -> Array | None:
-        """The steady flow near a state, or None if there is none that Newton's method finds."""
-        state = start
-        for iteration in range(_ITERATIONS):
-            solve = self.factor(self.jacobian(state, viscosity))
-            step = solve(-self.residual(state, viscosity), 0 * self._values)
-            state = state + step
-            size = np.abs(step[: 2 * self.size]).max() / np.abs(state[: 2 * self.size]).max()
-            if size < tolerance:
-                return state
-            if not size < (_FAR if iteration > 2 else np.inf):
-                return None
-        return None
-
-    def steady(self, reynolds: float, scale: float) -> Array:
-        """The steady flow at a Reynolds number, reached from that without inertia.
-
-        Args:
-            reynolds: of the flow.
-            scale: viscosity times Reynolds number: velocity times length.
-
-        Raises:
-            SettingsError: if Newton's method stops on the way.
-        """
-        reached, factor = min(_DIRECT, reynolds) / _FACTOR, _FACTOR
-        state = self.stokes(scale / reached)
-        while factor > 1.02:
-            target = min(factor * reached, reynolds)
-            found = self.newton(state, scale / target, _CONVERGED if target == reynolds else _NEAR)
-            if found is None:
-                factor = factor**0.5
-            elif target == reynolds:
-                return self._level(found)
-            else:
-                state, reached = found, target
-        problem = f"no steady flow is found beyond Re={reached:.4g}"
-        raise SettingsError("the flow", problem, "give more cells, or a lower Reynolds number")
+        return self.factor(matrix)(np.zeros(matrix.shape[0]), self.values)
 
     def march(self, state: Array, viscosity: float, step: float) -> Iterator[tuple[Array, Array]]:
         """States after each step in time, with the residual of their equations.
@@ -200,77 +142,16 @@ class TaylorHood:
             matrix = self.matrix(new / step * self.mass + viscosity * self.stiffness + self.advection(u, v))
             u, v, p = self.parts((now * state - old * before) / step)
             right = np.concatenate([self.mass @ u, self.mass @ v, 0 * p])
-            before, state = state, self.factor(matrix)(right, self._values)
+            before, state = state, self.factor(matrix)(right, self.values)
             yield state, matrix @ state - right
             ahead, weights = 2 * state - before, (1.5, 2.0, 0.5)
-
-    def _level(self, state: Array) -> Array:
-        """The state with a pressure of mean zero, if a constant is free."""
-        if self.fixed[-1] < 2 * self.size:
-            return state
-        u, v, p = self.parts(state)
-        form = finite_elements().LinearForm(lambda q, _: q).assemble(self.pressure)
-        one = self.pressure.project(lambda x: 1 + 0 * x[0])
-        return np.concatenate([u, v, p - (form @ p) / (form @ one) * one])
 
     def force(self, residual: Array, name: str) -> tuple[float, float]:
         """The force on a boundary: the residual tested with one there, and with the sign of a reaction.
 
         It converges twice as fast as the integral of the stress (John and Matthies, "Higher-order finite
-        element discretizations in a benchmark problem for incompressible flows", 2001, section 3).
+        element discretizations in a benchmark problem for incompressible flows", 2001).
         """
         one = self.velocity.boundary(name).project(lambda x: 1 + 0 * x[0])
         x, y, _ = self.parts(residual)
         return float(-x @ one), float(-y @ one)
-
-
-@dataclass(frozen=True, eq=False)
-class FiniteElementFlow(Solution):
-    """An incompressible flow as its basis functions give it, at any point of the mesh.
-
-    Attributes:
-        space: the mesh and its basis functions.
-        state: coefficients of velocities and pressure.
-    """
-
-    space: TaylorHood
-    state: Array
-
-    coordinates = "xy"
-    names = ("velocity_x", "velocity_y", "pressure")
-
-    @cached_property
-    def _finder(self) -> Callable[[Array, Array], NDArray[np.int64]]:
-        fem, mesh = finite_elements(), self.space.mesh
-        return fem.MeshQuad(mesh.p[:, : mesh.nvertices], mesh.t).element_finder()
-
-    def _values(self, points: Tensor) -> tuple[Tensor, ...]:
-        if len(points) == 0:
-            return points.new_zeros(0), points.new_zeros(0), points.new_zeros(0)
-        places = np.ascontiguousarray(points.detach().numpy().T)
-        try:
-            cells = self._finder(*places)
-        except ValueError as error:
-            raise SettingsError("the points", "some lie outside the fluid", "leave them out") from error
-        local = self._local(places, cells)
-        u, v, p = self.space.parts(self.state)
-
-        def value(basis: Any, coefficients: Array) -> Tensor:
-            dofs = basis.element_dofs[:, cells]
-            shapes = (basis.elem.lbasis(local, i)[0] * coefficients[d] for i, d in enumerate(dofs))
-            return torch.from_numpy(np.sum(list(shapes), 0))
-
-        return value(self.space.velocity, u), value(self.space.velocity, v), value(self.space.pressure, p)
-
-    def _local(self, places: Array, cells: NDArray[np.int64]) -> Array:
-        """The coordinates of places within their cells, (2, point), by Newton's method."""
-        shared = self.space.mesh.mapping()
-        mapping = type(shared)(shared.mesh, shared.elem, shared.bndelem)  # it keeps whatever it computes
-        local = np.full((2, places.shape[1], 1), 0.5)
-        for _ in range(20):
-            away = places[:, :, None] - mapping.F(local, cells)
-            step = np.einsum("ijkl,jkl->ikl", mapping.invDF(local, cells), away)
-            local = local + step
-            if np.abs(step).max() < 1e-13:
-                break
-        return local[:, :, 0]

@@ -11,16 +11,16 @@ from physmix.errors import SettingsError
 from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
 from physmix.flows.record import Record
+from physmix.flows.simulation.channel import RADIUS
 from physmix.flows.simulation.cylinder import (
-    RADIUS,
     VISCOSITY,
     CylinderFlow,
     in_channel,
     mean_velocity,
     past_cylinder,
 )
+from physmix.flows.simulation.finite_elements import PACKAGE, Array
 from physmix.flows.simulation.provenance import made_by
-from physmix.flows.simulation.taylor_hood import PACKAGE, Array
 
 
 @dataclass(frozen=True, eq=False)
