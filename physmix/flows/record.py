@@ -13,6 +13,8 @@ from torch import Tensor
 from physmix.errors import SettingsError, listing
 from physmix.flows.solution import Solution
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class Record(Solution):
@@ -31,13 +33,13 @@ class Record(Solution):
 
     def _values(self, points: Tensor) -> tuple[Tensor, ...]:
         times = torch.from_numpy(self.times)
-        nearest = (points[:, :1] - times).abs().argmin(1)
-        if not torch.equal(points[:, 0], times[nearest]):
+        nearest = (points[:, :1].detach() - times).abs().argmin(1)
+        if not torch.allclose(points[:, 0].double(), times[nearest], rtol=0.0, atol=_ROUNDING):
             shown = listing(f"{t:.6g}" for t in self.times[:: max(1, len(self.times) // 8)])
             raise SettingsError(
                 "the points", "some are at times that are not stored", f"take t from {shown}, ..."
             )
-        out = points.new_empty(len(self.names), len(points))
+        out = torch.empty(len(self.names), len(points), dtype=torch.float64)
         for index in nearest.unique().tolist():
             chosen = nearest == index
             fields = self.states[index].fields(points[chosen, 1:])

@@ -22,6 +22,8 @@ from physmix.flows.solution import Solution
 class FiniteElementFlow(Solution):
     """An incompressible flow as its basis functions give it, at any point of the mesh.
 
+    Values are in double precision and carry no gradients.
+
     Attributes:
         space: the mesh and its basis functions.
         state: coefficients of velocities and pressure.
@@ -40,8 +42,9 @@ class FiniteElementFlow(Solution):
 
     def _values(self, points: Tensor) -> tuple[Tensor, ...]:
         if len(points) == 0:
-            return points.new_zeros(0), points.new_zeros(0), points.new_zeros(0)
-        places = np.ascontiguousarray(points.detach().numpy().T)
+            nothing = torch.zeros(0, dtype=torch.float64)
+            return nothing, nothing, nothing
+        places = np.ascontiguousarray(points.detach().double().numpy().T)
         try:
             cells = self._finder(*places)
         except ValueError as error:
