@@ -13,8 +13,9 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from physmix.errors import NoJetRuleError, ShapeError
 from physmix.jets import towers
-from physmix.jets.compose import Coefficients, Tower, compose
+from physmix.jets.compose import Coefficients, compose
 from physmix.jets.space import JetSpace
+from physmix.jets.towers import Tower
 from physmix.operators import Monomial
 
 
@@ -32,12 +33,12 @@ class Jet:
 
     def derivative(self, monomial: Monomial) -> Float[Tensor, "point channel"]:
         """D^a f for one monomial a."""
-        place = self.space.position[monomial]
+        place = self.space.place(monomial)
         return self.space.factorials[place] * self.coefficients[place]
 
     def derivatives(self, monomials: Sequence[Monomial]) -> Float[Tensor, "operator point channel"]:
         """D^a f for several monomials a, in their order."""
-        places = [self.space.position[monomial] for monomial in monomials]
+        places = [self.space.place(monomial) for monomial in monomials]
         factorials = self.coefficients.new_tensor([self.space.factorials[i] for i in places])
         first = places[0]
         whole = places == list(range(first, first + len(places)))  # one block, as of one order: no copy
@@ -67,16 +68,22 @@ def rule(kind: type[nn.Module]) -> Callable[[Rule], Rule]:
     return register
 
 
-def seed(points: Float[Tensor, "point coordinate"], order: int) -> Jet:
-    """The jet of the coordinates themselves: value, and slope 1 along each."""
-    space = JetSpace(points.shape[1], order)
-    unit = torch.eye(space.coordinates, dtype=points.dtype, device=points.device)
-    parts = [points[None]]
-    if order >= 1:
-        parts.append(unit[:, None, :].expand(-1, points.shape[0], -1))
-    rest = len(space.indices) - 1 - (space.coordinates if order >= 1 else 0)
-    parts.append(points.new_zeros(rest, *points.shape))
-    return Jet(space, torch.cat(parts))
+def seed(points: Float[Tensor, "point coordinate"], order: int | JetSpace) -> Jet:
+    """The jet of the coordinates themselves: value, and slope 1 along each.
+
+    Args:
+        points: where.
+        order: of the highest derivatives, or the space of those to carry; see `JetSpace.closure`.
+    """
+    space = order if isinstance(order, JetSpace) else JetSpace(points.shape[1], order)
+    if space.coordinates != points.shape[1]:
+        raise ShapeError("points", points.shape, f"{space.coordinates} coordinates")
+    coefficients = points.new_zeros(len(space.indices), *points.shape)
+    coefficients[0] = points
+    for place, index in enumerate(space.indices):
+        if sum(index) == 1:
+            coefficients[place, :, index.index(1)] = 1
+    return Jet(space, coefficients)
 
 
 def push(module: nn.Module, jet: Jet) -> Jet:
@@ -119,12 +126,31 @@ def _linear(module: nn.Linear, jet: Jet) -> Jet:
 
 def activation(kind: type[nn.Module], tower: Tower) -> None:
     """Register an element-wise activation by its tower of derivatives."""
+    _tower_of(kind)(lambda module: tower)
 
-    @rule(kind)
-    def apply(module: nn.Module, jet: Jet) -> Jet:
-        del module
-        return Jet(jet.space, compose(jet.coefficients, tower, jet.space))
+
+def _tower_of(kind: type[nn.Module]) -> Callable[[Callable[[Any], Tower]], None]:
+    """Register an activation whose tower depends on the module's settings."""
+
+    def register(choose: Callable[[Any], Tower]) -> None:
+        @rule(kind)
+        def apply(module: nn.Module, jet: Jet) -> Jet:
+            return Jet(jet.space, compose(jet.coefficients, choose(module), jet.space))
+
+    return register
 
 
 activation(nn.Tanh, towers.tanh)
 activation(Sine, towers.sin)
+activation(nn.Sigmoid, towers.sigmoid)
+activation(nn.SiLU, towers.silu)
+
+
+@_tower_of(nn.GELU)
+def _gelu(module: nn.GELU) -> Tower:
+    return towers.gelu_tanh if module.approximate == "tanh" else towers.gelu
+
+
+@_tower_of(nn.Softplus)
+def _softplus(module: nn.Softplus) -> Tower:
+    return towers.softplus(module.beta, module.threshold)

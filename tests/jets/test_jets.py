@@ -96,7 +96,7 @@ def test_the_value_is_the_network(generator):
 
 
 def test_a_module_without_a_rule_is_refused_by_name():
-    with pytest.raises(NoJetRuleError, match=r"BatchNorm1d.*Linear, MixingLayer, Sequential, Sine, Tanh"):
+    with pytest.raises(NoJetRuleError, match=r"BatchNorm1d.*Linear, MixingLayer, Sequential, SiLU, Sigmoid, Sine"):
         push(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), seed(torch.zeros(1, 2), 1))
 
 
