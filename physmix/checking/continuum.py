@@ -16,6 +16,7 @@ from torch import Tensor
 
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError, listing
+from physmix.jets import JetSpace
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
 from physmix.operators import Monomial, plus
@@ -136,8 +137,10 @@ def law_terms(model: PotentialModel, law: Law, points: Tensor) -> Float[Tensor, 
 def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
     """max over points of the sum of |l| (|W| |D phi| + |beta|): what round-off is relative to."""
     with torch.no_grad():
-        jet = model.jet(points, model.order + law.order)
         operators = model.mixing.constraint.operators
+        shifts = [b for _, b in law.terms if any(b)]
+        raised = [plus(a, b) for a in operators.monomials for b in shifts]
+        jet = model.jet(points, JetSpace.closure([*operators.monomials, *raised]))
         weight = model.mixing.weight.abs().view(-1, len(model.fields), len(operators))
         total = points.new_zeros(len(points))
         scaled = model.scaling.apply(law)

@@ -52,7 +52,9 @@ def _compiled(make: Maker, tower: Tower, space: JetSpace, shift: int) -> Kernel:
     return torch.compile(make(tower, space, shift), dynamic=True)
 
 
-def run(make: Maker, tower: Tower, space: JetSpace, shift: int, *parts: Sequence[Tensor], compiled: bool) -> None:
+def run(
+    make: Maker, tower: Tower, space: JetSpace, shift: int, *parts: Sequence[Tensor], compiled: bool
+) -> None:
     """Run a kernel, compiled if that is wanted and possible."""
     if compiled and not _refusals:
         try:

@@ -46,7 +46,7 @@ def transposed_plan(space: JetSpace) -> Plan:
 
 @lru_cache(maxsize=64)
 def power_plans(space: JetSpace) -> tuple[tuple[int, int, Plan], ...]:
-    """For k = 2, 3, ... the powers a and b with h^k = h^a h^b, and their product; a square where it can be."""
+    """For k = 2, 3, ... the powers a and b with h^k = h^a h^b, and their product: a square for even k."""
     plans = []
     for k in range(2, space.order + 1):
         a, b = (k // 2, k // 2) if k % 2 == 0 else (k - 1, 1)

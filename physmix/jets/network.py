@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from physmix.errors import NoJetRuleError, ShapeError
 from physmix.jets import towers
+from physmix.jets.affine import affine
 from physmix.jets.compose import Coefficients, compose
 from physmix.jets.space import JetSpace
 from physmix.jets.towers import Tower
@@ -29,12 +31,17 @@ class Jet:
     @property
     def value(self) -> Float[Tensor, "point channel"]:
         """The function itself."""
-        return self.coefficients[0]
+        return self._parts[0]
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, ...]:
+        """The coefficients one by one, so that the backward pass gathers their gradients once."""
+        return self.coefficients.unbind(0)
 
     def derivative(self, monomial: Monomial) -> Float[Tensor, "point channel"]:
         """D^a f for one monomial a."""
         place = self.space.place(monomial)
-        return self.space.factorials[place] * self.coefficients[place]
+        return self.space.factorials[place] * self._parts[place]
 
     def derivatives(self, monomials: Sequence[Monomial]) -> Float[Tensor, "operator point channel"]:
         """D^a f for several monomials a, in their order."""
@@ -118,15 +125,12 @@ def _identity(module: nn.Identity, jet: Jet) -> Jet:
 def _linear(module: nn.Linear, jet: Jet) -> Jet:
     if jet.coefficients.shape[-1] != module.in_features:
         raise ShapeError("a jet", jet.coefficients.shape, f"{module.in_features} channels")
-    out = jet.coefficients @ module.weight.T
-    if module.bias is not None:  # a constant has no derivative
-        out[0].add_(module.bias)
-    return Jet(jet.space, out)
+    return Jet(jet.space, affine(jet.coefficients, module.weight, module.bias))
 
 
 def activation(kind: type[nn.Module], tower: Tower) -> None:
     """Register an element-wise activation by its tower of derivatives."""
-    _tower_of(kind)(lambda module: tower)
+    _tower_of(kind)(lambda _: tower)
 
 
 def _tower_of(kind: type[nn.Module]) -> Callable[[Callable[[Any], Tower]], None]:

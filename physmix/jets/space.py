@@ -47,7 +47,9 @@ class JetSpace:
         needed = tuple(needed)
         if len({len(monomial) for monomial in needed}) != 1:
             problem = f"the monomials needed are {needed}"
-            raise SettingsError("a jet space", problem, "give one or more, each with an exponent per coordinate")
+            raise SettingsError(
+                "a jet space", problem, "give one or more, each with an exponent per coordinate"
+            )
         lower = {
             index for monomial in needed for index in itertools.product(*(range(e + 1) for e in monomial))
         }
@@ -87,4 +89,6 @@ class JetSpace:
             return self.position[monomial]
         except KeyError:
             problem = f"it does not carry the derivative {monomial}"
-            raise SettingsError("a jet", problem, "seed it with a higher order, or a closure that has it") from None
+            raise SettingsError(
+                "a jet", problem, "seed it with a higher order, or a closure that has it"
+            ) from None

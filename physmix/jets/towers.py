@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,10 +43,7 @@ def _bell(s: Tensor, t: Tensor, rates: tuple[int, int, int], order: int) -> list
             p = q
             tower.append(s * t * _horner(p, s))
         else:  # (s t p)' = s ((1 - c s) q + b s p)
-            p = [
-                one - c * low + b * old
-                for one, low, old in zip([*q, 0], [0, *q], [0, *p], strict=True)
-            ]
+            p = [one - c * low + b * old for one, low, old in zip([*q, 0], [0, *q], [0, *p], strict=True)]
             tower.append(s * _horner(p, s))
     return tower[:order]
 
@@ -109,7 +107,12 @@ def gelu_tanh(x: Tensor, order: int) -> list[Tensor]:
     """
     scale, cubic = 2 * math.sqrt(2 / math.pi), 0.044715
     linear = scale * x
-    w = [linear * (1 + cubic * x * x), scale + 3 * cubic * x * linear, 3 * cubic * linear, scale * cubic]
+    w: list[Any] = [
+        linear * (1 + cubic * x * x),
+        scale + 3 * cubic * x * linear,
+        3 * cubic * linear,
+        scale * cubic,
+    ]
     g, other = torch.sigmoid(w[0]), torch.sigmoid(-w[0])
     series, v, t, vt = [g], [g * other], [other - g], []
 
@@ -124,9 +127,7 @@ def gelu_tanh(x: Tensor, order: int) -> list[Tensor]:
         t.append(-2 * series[k])
         v.append(integral(vt, k))
     out = [functional.gelu(x, approximate="tanh")]
-    for k in range(1, order + 1):
-        out.append(math.factorial(k) * (x * series[k] + series[k - 1]))
-    return out
+    return out + [math.factorial(k) * (x * series[k] + series[k - 1]) for k in range(1, order + 1)]
 
 
 def sin(x: Tensor, order: int) -> list[Tensor]:
