@@ -98,16 +98,17 @@ def residual_case(dtype: torch.dtype, targets: bool) -> Case:  # noqa: FBT001
             seconds = in_turn(runs, ROUNDS, time.process_time)
             memory = {name: peak(call) / 2**20 for name, call in runs.items()}
         for name in ways:
-            row = partial(ours, system=f"physmix, {name}") if name in OURS else partial(peer, system=name)
+            told = partial(peer, case, f"physmix, {name}" if name in OURS else name)
             if name in OURS:
-                faster, bound = f"{name}, times faster than {NESTED}", {} if targets else {"target": None}
+                judged = partial(ours, case, system=f"physmix, {name}")
+                faster = judged if targets else told
                 rows += [
-                    row(case, faster, value=ratio(seconds, NESTED, name), **bound),
-                    row(case, "gradient error over precision", value=error[name] / torch.finfo(dtype).eps),
+                    faster(f"{name}, times faster than {NESTED}", value=ratio(seconds, NESTED, name)),
+                    judged("gradient error over precision", value=error[name] / torch.finfo(dtype).eps),
                 ]
             rows += [
-                row(case, metric="time", value=median(seconds[name]) * 1e3, unit="ms"),
-                row(case, metric="peak memory", value=memory[name], unit="MiB"),
+                told("time", value=median(seconds[name]) * 1e3, unit="ms"),
+                told("peak memory", value=memory[name], unit="MiB"),
             ]
         return rows
 

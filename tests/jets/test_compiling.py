@@ -10,8 +10,6 @@ from torch import nn
 from physmix import PotentialModel, pointwise_network
 from physmix.jets import JetSpace, compilation, compiling, push, seed
 
-ACTIVATIONS = [nn.Tanh(), nn.GELU(), nn.GELU(approximate="tanh"), nn.SiLU(), nn.Softplus(2.0)]
-
 
 @pytest.fixture
 def failing(monkeypatch):
@@ -68,15 +66,23 @@ def test_a_model_asks_for_kernels_only_if_it_is_told_to(failing, mass_momentum, 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("c++") is None, reason="no compiler")
 @pytest.mark.filterwarnings("ignore")  # of torch's compiler
-@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
-@pytest.mark.parametrize("space", [JetSpace(2, 3), JetSpace.closure([(1, 1), (0, 3)])], ids=["full", "lower"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize(
+    ("activation", "space", "dtype"),
+    [
+        (nn.Tanh(), JetSpace(2, 3), torch.float32),
+        (nn.Tanh(), JetSpace.closure([(1, 1), (0, 3)]), torch.float64),
+        (nn.GELU(), JetSpace(2, 2), torch.float64),
+        (nn.GELU(approximate="tanh"), JetSpace(1, 3), torch.float64),
+        (nn.Softplus(2.0), JetSpace(1, 4), torch.float32),
+    ],
+    ids=str,
+)
 def test_compiled_jets_are_those_of_eager_ones(activation, space, dtype, monkeypatch):
     monkeypatch.setattr(compiling, "_refusals", [])
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(2, 9), activation, nn.Linear(9, 7), activation, nn.Linear(7, 2)).to(dtype)
+    net = nn.Sequential(nn.Linear(space.coordinates, 9), activation, nn.Linear(9, 7), activation).to(dtype)
     for count in (33, 64):  # one kernel for all numbers of points
-        points = torch.randn(count, 2, dtype=dtype)
+        points = torch.randn(count, space.coordinates, dtype=dtype)
         expected = loss_and_gradients(net, points, space)
         with compilation():
             found = loss_and_gradients(net, points, space)

@@ -19,13 +19,14 @@ def gelu_tanh(x):
     return x / 2 * (1 + mpmath.tanh(u))
 
 
+# Above a threshold of 60 the difference from its line is below float64's rounding.
 CASES = {
     "tanh": (towers.tanh, mpmath.tanh),
     "sin": (towers.sin, mpmath.sin),
     "sigmoid": (towers.sigmoid, sigmoid),
     "silu": (towers.silu, lambda x: x * sigmoid(x)),
-    "softplus": (towers.softplus(1.0, 1e6), lambda x: mpmath.log(1 + mpmath.exp(x))),
-    "softplus of slope 3": (towers.softplus(3.0, 1e6), lambda x: mpmath.log(1 + mpmath.exp(3 * x)) / 3),
+    "softplus": (towers.softplus(1.0, 60.0), lambda x: mpmath.log(1 + mpmath.exp(x))),
+    "softplus of slope 3": (towers.softplus(3.0, 60.0), lambda x: mpmath.log(1 + mpmath.exp(3 * x)) / 3),
     "gelu": (towers.gelu, lambda x: x * mpmath.ncdf(x)),
     "gelu by tanh": (towers.gelu_tanh, gelu_tanh),
     "exp": (towers.exp, mpmath.exp),
@@ -46,7 +47,7 @@ def test_derivatives_are_exact_to_rounding_for_arguments_to_50(name, dtype):
         exact = [[float(c * mpmath.factorial(k)) for k, c in enumerate(one)] for one in series]
     expected = torch.tensor(exact, dtype=torch.float64).T
     size = expected.abs() if name in {"exp", "reciprocal"} else expected.abs().amax(1, keepdim=True)
-    assert ((found - expected).abs() <= 20 * torch.finfo(dtype).eps * size).all()
+    assert ((found - expected).abs() <= 10 * torch.finfo(dtype).eps * size).all()
 
 
 @pytest.mark.parametrize("name", CASES)
