@@ -95,7 +95,7 @@ def residual_case(dtype: torch.dtype, targets: bool) -> Case:  # noqa: FBT001
             exact = gradient(nested_autograd, net.double(), points.double())
             net.to(dtype)
             error = {name: float((runs[name]() - exact).norm() / exact.norm()) for name in OURS}
-            seconds = in_turn(runs, ROUNDS, time.process_time)
+            seconds = in_turn(runs, ROUNDS, time.process_time, settled=True)
             memory = {name: peak(call) / 2**20 for name, call in runs.items()}
         for name in ways:
             told = partial(peer, case, f"physmix, {name}" if name in OURS else name)
