@@ -155,5 +155,5 @@ def _mix_jet(module: MixingLayer, jet: Jet) -> Jet:
         )
     inputs = module.weight.shape[1]
     if jet.coefficients.shape[-1] != inputs:
-        raise ShapeError("a jet for a mixing layer", jet.coefficients.shape, f"{inputs} channels")
+        raise ShapeError("the jet for a mixing layer", jet.coefficients.shape, f"{inputs} there")
     return Jet(jet.space, affine(jet.coefficients, module.weight, module.bias))
