@@ -15,8 +15,8 @@ from physmix.benchmarks.row import Case, Row, ours
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
 from physmix.flows.solution import Solution as KnownFlow
-from physmix.problems import Condition, NavierStokes, Pin, Problem, Region
 from physmix.problems import Burgers as BurgersEquation
+from physmix.problems import Condition, NavierStokes, Pin, Problem, Region
 from physmix.training import Solution, solve
 
 POINTS = 4000  # at which errors are measured
@@ -66,7 +66,7 @@ def solve_case(make: Callable[[], Solve]) -> Case:
 
 
 def field_errors(solution: Solution, flow: KnownFlow) -> dict[str, float]:
-    """The relative L2 error of each field at fresh points; pressures are known up to a constant at each time."""
+    """Relative L2 errors at fresh points; of a pressure up to a constant at each time."""
     points = solution.problem.region.even().sample(POINTS, seed=12345).points
     state, true = solution.at(points), flow.fields(points)
     found = {}
@@ -102,7 +102,7 @@ def velocities(flow: KnownFlow) -> dict[str, Callable[[Tensor], Tensor]]:
 def kovasznay() -> Solve:
     """Re 40 on [-0.5, 1] x [-0.5, 1.5], velocities on the boundary."""
     flow, region = Kovasznay(40.0), Region(x=(-0.5, 1.0), y=(-0.5, 1.5))
-    conditions = [Condition(region.boundary, velocities(flow)), Pin({"p": 0.0})]
+    conditions: list[Condition | Pin] = [Condition(region.boundary, velocities(flow)), Pin({"p": 0.0})]
     problem = Problem(region, NavierStokes("xy", 1 / 40), conditions, points=2500, boundary_points=800)
     return Solve(flow, problem, {"features": 700, "slope": 4.0}, "<= 1e-8", "<= 60")
 
@@ -112,7 +112,11 @@ def taylor_green() -> Solve:
     flow = TaylorGreen(100.0)
     region = Region(t=(0.0, 1.0), x=(0.0, 2 * math.pi), y=(0.0, 2 * math.pi))
     given = velocities(flow)
-    conditions = [Condition(region.start, given), Condition(region.boundary, given), Pin({"p": 0.0})]
+    conditions: list[Condition | Pin] = [
+        Condition(region.start, given),
+        Condition(region.boundary, given),
+        Pin({"p": 0.0}),
+    ]
     problem = Problem(region, NavierStokes("txy", 1 / 100), conditions, points=4500, boundary_points=900)
     return Solve(flow, problem, {"features": 1200, "slope": [0.05, 6.5, 6.5]}, "<= 1e-6", "<= 180")
 
@@ -122,7 +126,11 @@ def beltrami() -> Solve:
     flow = Beltrami(1.0, 1.0, 1.0)
     region = Region(t=(0.0, 1.0), x=(-1.0, 1.0), y=(-1.0, 1.0), z=(-1.0, 1.0))
     given = velocities(flow)
-    conditions = [Condition(region.start, given, points=1000), Condition(region.boundary, given), Pin({"p": 0.0})]
+    conditions: list[Condition | Pin] = [
+        Condition(region.start, given, points=1000),
+        Condition(region.boundary, given),
+        Pin({"p": 0.0}),
+    ]
     problem = Problem(region, NavierStokes("txyz", 1.0), conditions, points=4000, boundary_points=2400)
     return Solve(flow, problem, {"features": 900, "slope": [0.3, 0.6, 0.6, 0.6]}, "<= 2.7e-5", "<= 600")
 
@@ -132,7 +140,7 @@ def burgers() -> Solve:
     flow = Burgers()
     cuts = [math.sinh(3.5 * s / 10) / math.sinh(3.5) for s in range(-9, 10)]
     region = Region(t=(0.0, 1.0), x=(-1.0, 1.0)).graded(x=cuts)
-    conditions = [
+    conditions: list[Condition | Pin] = [
         Condition(region.start, {"u": lambda points: -torch.sin(math.pi * points[:, 1])}),
         Condition(region.boundary, {"u": 0.0}),
     ]
