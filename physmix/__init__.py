@@ -23,7 +23,7 @@ from physmix.constraints import (
 )
 from physmix.errors import PhysmixError
 from physmix.jets import Sine
-from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, parse_law, parse_laws
+from physmix.laws import Law, MixingConstraint, Scaling, compile_laws, lawful_mean, parse_law, parse_laws
 from physmix.mixing import (
     LawfulLayer,
     Lifting,
@@ -31,6 +31,7 @@ from physmix.mixing import (
     MixingLayer,
     PotentialModel,
     Wall,
+    fold,
     mix,
     pointwise_network,
 )
@@ -39,8 +40,10 @@ from physmix.optimization import (
     GaussNewton,
     Moments,
     SpectralProjectedGradient,
+    check_composition,
     constrain,
     constrained_parameters,
+    derived,
     fixed_weights,
     free_coordinates,
     least_power,
@@ -83,12 +86,16 @@ __all__ = [
     "SpectralProjectedGradient",
     "Wall",
     "Whole",
+    "check_composition",
     "compile_laws",
     "constrain",
     "constrained_parameters",
+    "derived",
     "fixed_weights",
+    "fold",
     "free_coordinates",
     "intersect",
+    "lawful_mean",
     "least_power",
     "least_squares",
     "mix",

@@ -38,6 +38,18 @@ class LawSyntaxError(PhysmixError):
         self.column = column
 
 
+class FunctionTextError(PhysmixError):
+    """The text of a given function cannot be read."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        shown = text if len(text) <= 120 else text[:117] + "..."
+        super().__init__(
+            f"function text {shown!r}: {problem}. A function reads like '16*x^2*(1 - x)^2', "
+            "'box(x=(0, 1), y=(0, None))', 'ball(x=1, y=0.5, radius=0.1)', 'union(f, g)', "
+            "'blend((f, 0), (g, 1), order=2)', 'sin(f)', 'tanh(f)', 'exp(f)' or 'angle(f, g)'."
+        )
+
+
 class UnknownFieldError(PhysmixError):
     """A law names a field that the model does not have."""
 
@@ -149,6 +161,18 @@ class SettingsError(PhysmixError):
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         super().__init__(f"configuration of {where}: {problem}; {remedy}.")
+
+
+class CompositionError(PhysmixError):
+    """A network that breaks laws after the layer that holds them."""
+
+    def __init__(self, layer: str, laws: Iterable[str], where: str, what: str) -> None:
+        super().__init__(
+            f"the lawful layer {layer} is followed by something that breaks its laws ({listing(laws)}): "
+            f"{where} {what}. Put it before the layer; or fold units and means into the law, with "
+            "Scaling; or pass the fields through physmix.derived first, if the laws are not claimed of "
+            "what is made from them."
+        )
 
 
 class MissingPackageError(PhysmixError):

@@ -5,10 +5,13 @@ import re
 import shlex
 
 import pytest
+import torch
 import yaml
 from hydra import compose, initialize_config_dir
 
+from physmix.commands.walls import read_liftings, read_walls
 from physmix.files import configurations
+from physmix.jets import seed
 from physmix.laws import parse_law
 
 COMMAND = re.compile(r"^scripts/(train|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)
@@ -29,10 +32,16 @@ def test_the_texts_in_the_table_are_laws(root):
         assert parse_law("law", text, "txyz", vectors=["m"], constants={"eps0": "8.8541878128e-12"})
 
 
-def test_the_file_of_laws_is_one_of_ours(root):
-    (shown,) = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    file = configurations() / "law" / f"{yaml.safe_load(shown)['name']}.yaml"
-    assert yaml.safe_load(file.read_text()) == yaml.safe_load(shown)
+def test_the_files_are_a_law_of_ours_and_walls_that_are_read(root):
+    shown = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    law, walls = map(yaml.safe_load, shown)
+    file = configurations() / "law" / f"{law['name']}.yaml"
+    assert yaml.safe_load(file.read_text()) == law
+    (wall,) = read_walls(walls["walls"], "xy")
+    (lid,) = read_liftings(walls["liftings"], "xy", order=1)
+    top = torch.tensor([[0.5, 1.0]], dtype=torch.float64)
+    assert wall.distance(top) == 0
+    assert lid.potential.jet(seed(top, 1)).derivative((0, 1)) == 1
 
 
 def test_the_commands_are_configurations(root):

@@ -1,11 +1,16 @@
-"""The law compiler: known dimensions, violations at the level of rounding, refusals, and walls."""
+"""Laws: known dimensions, violations by rounding alone, refusals, walls, nearest fields, and texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from physmix.benchmarks.library import AUTONOMOUS, KNOWN, System, library
+from physmix.benchmarks.normalisation import normalisation_case
+from physmix.benchmarks.parser import parser_case
+from physmix.benchmarks.projector import PLANES, projector_case
+from physmix.benchmarks.reconciliation import GRIDS, cvxpy_case, reconciled_laws, solenoidal_case
 from physmix.benchmarks.row import Case, Row, ours
+from physmix.benchmarks.scale import scale_case
 from physmix.benchmarks.violation import violation_case
 from physmix.benchmarks.walls import cavity_case, channel_case, tensor_case
 from physmix.errors import UnsupportedLawError
@@ -52,12 +57,30 @@ def refused_case(system: System) -> Callable[[str], list[Row]]:
 
 
 _LIBRARY = library()
+_DIFFERENTIAL = {name: system for name, system in _LIBRARY.items() if system.order}
 LAWS: dict[str, Case] = {
     **{f"dimensions, {name}": dimensions_case(system) for name, system in _LIBRARY.items()},
     **{f"dimensions, {name}": dimensions_case(system, known) for name, (system, known) in KNOWN.items()},
-    **{f"violation, {name}": violation_case(system) for name, system in _LIBRARY.items() if system.order},
+    **{f"violation, {name}": violation_case(system) for name, system in _DIFFERENTIAL.items()},
+    **{
+        f"normalisation, {name}": normalisation_case(system)
+        for name, system in _LIBRARY.items()
+        if system.order
+    },
     **{f"refused, {name}": refused_case(system) for name, system in AUTONOMOUS.items()},
     "walls, cavity": cavity_case,
     "walls, channel with a cylinder": channel_case,
     "walls, steady tensor around a cylinder": tensor_case,
+    **{f"reconciliation, solenoidal, {' x '.join(map(str, grid))}": solenoidal_case(grid) for grid in GRIDS},
+    **{f"reconciliation, {name}": case for name, case in reconciled_laws(_LIBRARY).items()},
+    "reconciliation, beside cvxpy": cvxpy_case,
+    **{
+        f"reconciliation, scale, {' x '.join(map(str, grid))}": scale_case(grid)
+        for grid in ((512, 512), (128, 128, 128))
+    },
+    **{
+        f"divergence projection of a neural-operator library, {name}": projector_case(*plane)
+        for name, plane in PLANES.items()
+    },
+    "parser, 100,000 random texts": parser_case,
 }

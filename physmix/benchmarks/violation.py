@@ -104,10 +104,10 @@ def _judged(
 
 
 def over_bound(finding: Finding) -> float:
-    """The violation over 100 times round-off, or over the checker's tolerance where that is not known."""
-    if finding.trivial:
-        return float("nan")  # nothing was tested
-    return finding.violation / (100 * finding.round_off if finding.round_off else finding.tolerance)
+    """The violation over 100 times round-off; no number where nothing was tested against it."""
+    if finding.trivial or not finding.round_off:
+        return float("nan")
+    return finding.violation / (100 * finding.round_off)
 
 
 def _rows(case: str, kind: str, own: list[Finding], free: list[Finding]) -> list[Row]:

@@ -7,18 +7,22 @@ through the faces of random boxes by Gauss-Legendre quadrature.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from physmix.checking.boxes import judge_boxes
 from physmix.checking.finding import Finding
+from physmix.checking.rounding import law_magnitude
 from physmix.errors import UnsupportedLawError, listing
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
-from physmix.operators import Monomial, plus
+from physmix.operators import Monomial
 
 Box = Mapping[str, Sequence[float]]
 
@@ -56,11 +60,11 @@ def judge_model(
         terms = law_terms(model, law, fresh)
         size = float(terms.abs().sum(0).max())
         missed = float((terms.sum(0) - float(law.source)).abs().max())
-        round_off = torch.finfo(dtype).eps * float(_magnitude(model, law, fresh)) / (size or 1.0)
+        round_off = torch.finfo(dtype).eps * float(law_magnitude(model, law, fresh)) / (size or 1.0)
         findings.append(Finding.of(law.name, "nested autograd", missed, size, dtype, round_off))
     fluxes = [law for law in laws if all(sum(m) == 1 for _, m in law.terms)]
     if fluxes:
-        findings += _judge_boxes(model, fluxes, low, high, boxes, generator)
+        findings += judge_boxes(model, fluxes, low, high, boxes, generator)
     return findings
 
 
@@ -92,7 +96,8 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
 
     `points` must require grad; the result can be differentiated again.
     """
-    potentials = model.network((points - model.centre) / model.length)
+    with _LayerNormInSteps():
+        potentials = model.network((points - model.centre) / model.length)
     weight = model.mixing.weight.view(
         potentials.shape[1], len(model.fields), len(model.mixing.constraint.operators)
     )
@@ -104,6 +109,23 @@ def fields_by_autograd(model: PotentialModel, points: Tensor) -> Float[Tensor, "
             scale = torch.prod(model.length ** torch.tensor(monomial))
             out = out + scale * value[:, None] * weight[k, :, a]
     return out * model.size
+
+
+class _LayerNormInSteps(TorchFunctionMode):
+    """The layer norm by its formula: torch's own has wrong derivatives from the third on (2.13)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        if func is not nn.functional.layer_norm:
+            return func(*args, **(kwargs or {}))
+        given = inspect.signature(func).bind(*args, **(kwargs or {}))
+        given.apply_defaults()
+        x, shape, weight, bias, eps = given.args
+        axes = tuple(range(-len(shape), 0))
+        x = x - x.mean(axes, keepdim=True)
+        out = x * torch.rsqrt((x * x).mean(axes, keepdim=True) + eps)
+        out = out if weight is None else out * weight
+        return out if bias is None else out + bias
 
 
 def _derivative(known: dict[Monomial, Tensor], monomial: Monomial, points: Tensor) -> Tensor:
@@ -131,81 +153,3 @@ def law_terms(model: PotentialModel, law: Law, points: Tensor) -> Float[Tensor, 
         column = _derivative(derivatives, monomial, points) if any(monomial) else next(iter(start.values()))
         terms.append(float(value) * column.detach())
     return torch.stack(terms)
-
-
-def _magnitude(model: PotentialModel, law: Law, points: Tensor) -> Tensor:
-    """max over points of the sum of |l| (|W| |D phi| + |beta|): what round-off is relative to."""
-    with torch.no_grad():
-        jet = model.jet(points, model.order + law.order)
-        operators = model.mixing.constraint.operators
-        weight = model.mixing.weight.abs().view(-1, len(model.fields), len(operators))
-        total = points.new_zeros(len(points))
-        scaled = model.scaling.apply(law)
-        for (field, b), value in scaled.terms.items():
-            if not any(b):  # a constant has no derivatives
-                total = total + abs(float(value)) * model.mixing.bias[model.fields.index(field)].abs()
-            for a, monomial in enumerate(operators.monomials):
-                both = plus(monomial, b) if any(b) else monomial
-                row = weight[:, model.fields.index(field), a]
-                total = total + abs(float(value)) * (jet.derivative(both).abs() @ row)
-        return total.max()
-
-
-def _judge_boxes(
-    model: PotentialModel,
-    laws: Sequence[Law],
-    low: Tensor,
-    high: Tensor,
-    boxes: int,
-    generator: torch.Generator,
-    nodes: int = 20,
-) -> list[Finding]:
-    """Net flux through each box over the sum of the fluxes through its faces."""
-    dimensions = len(low)
-    # Small boxes: the quadrature converges to round-off for features as steep as networks learn.
-    half = (high - low) * (0.01 + 0.03 * torch.rand(boxes, dimensions, generator=generator, dtype=low.dtype))
-    middle = (
-        low
-        + half
-        + (high - low - 2 * half) * torch.rand(boxes, dimensions, generator=generator, dtype=low.dtype)
-    )
-    x, w = (torch.from_numpy(a).to(low) for a in np.polynomial.legendre.leggauss(nodes))
-    face = _product(x, dimensions - 1)
-    weights = _product(w, dimensions - 1).prod(1)
-    net = {law.name: low.new_zeros(boxes) for law in laws}
-    size = {law.name: low.new_zeros(boxes) for law in laws}
-    for axis in range(dimensions):
-        others = [i for i in range(dimensions) if i != axis]
-        unit = tuple(int(i == axis) for i in range(dimensions))
-        area = half[:, others].prod(1)
-        for side in (-1.0, 1.0):
-            local = low.new_full((len(face), dimensions), side)
-            local[:, others] = face
-            places = middle[:, None] + half[:, None] * local
-            with torch.no_grad():
-                values = torch.cat([model(part) for part in places.flatten(0, 1).split(8192)])
-            for law in laws:
-                for (field, monomial), value in law.terms.items():
-                    if monomial == unit:
-                        on_face = values[:, model.fields.index(field)].view(boxes, -1)
-                        flux = float(value) * area[:, None] * on_face * weights
-                        net[law.name] += side * flux.sum(1)
-                        size[law.name] += flux.abs().sum(1)
-    for law in laws:
-        net[law.name] -= float(law.source) * (2 * half).prod(1)  # what a source sends out of a box
-    return [
-        Finding.of(
-            law.name,
-            "flux through boxes",
-            float(net[law.name].abs().max()),
-            float(size[law.name].max()),
-            low.dtype,
-        )
-        for law in laws
-    ]
-
-
-def _product(values: Tensor, times: int) -> Float[Tensor, "point times"]:
-    """All tuples of values; one empty tuple for no times, the face of an interval."""
-    grids = torch.meshgrid(*[values] * times, indexing="ij") if times else ()
-    return torch.stack([g.flatten() for g in grids], 1) if times else values.new_zeros(1, 0)

@@ -44,16 +44,18 @@ def repair_flow(
     Laws may name stored components, such as velocity_x, or the conserved variables rho, mx, my and E of
     a gas; these are changed as such and turned back into what is stored.
 
+    No value is held, at walls neither: stored points are the centres of cells, half a cell off a wall.
+
     Args:
-        flow: periodic and evenly spaced.
-        laws: without derivatives in time.
-        scheme: of derivatives in space.
+        flow: periodic and evenly spaced; with walls, open ends or unequal spacing in central2 only.
+        laws: without derivatives in time, and of totals on periodic flows only.
+        scheme: of derivatives in space; see `PeriodicGrid` and, for central2 with ends, `PointGrid`.
         bounds: lowest and highest value of fields by name, such as {"rho": (0.1, inf)}.
 
     Raises:
         UnknownFieldError: if a law names a field that the flow does not have.
-        UnsupportedLawError: if a law has derivatives in time, the flow is not periodic, or laws mix
-            stored components with conserved variables.
+        UnsupportedLawError: if a law has derivatives in time, the flow or the scheme does not fit it, or
+            laws mix stored components with conserved variables.
         ContradictionError, ProjectionError: see `reconcile`.
     """
     laws = tuple(laws)
@@ -71,7 +73,8 @@ def repair_flow(
             f"{listing(named)} mix stored components with conserved variables",
             f"write all in {listing(flow.components)}, or all in {listing(names)}",
         )
-    grid = flow_grid(flow, laws[0], scheme)
+    # Without derivatives no scheme is asked for.
+    grid = flow_grid(flow, laws[0], scheme if any(law.order for law in laws) else "central2")
     steady = [steady_law(law, flow) for law in laws]
     values = _stacked(known, names)
     sizes = values.square().mean(tuple(range(values.ndim - 1)))

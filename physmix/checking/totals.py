@@ -1,4 +1,4 @@
-"""Laws on periodic grids: totals and their drift in time, and sums at each point."""
+"""Laws on grids: totals and their drift in time, sums at each point, and derivatives in space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError
 from physmix.flows import Flow, gas
-from physmix.grids import PeriodicGrid, Scheme
+from physmix.grids import PeriodicGrid, PointAxis, PointGrid, Scheme
 from physmix.laws import Law
 from physmix.reconciliation import law_terms
 
@@ -110,7 +110,8 @@ def judge_flow(flow: Flow, laws: Iterable[Law], scheme: Scheme | None = None) ->
     Args:
         flow: the states.
         laws: in the flow's coordinates.
-        scheme: of derivatives in space; without one, laws with derivatives are refused.
+        scheme: of derivatives in space; without one, laws with derivatives are refused. Flows with walls,
+            open ends or unequal spacing have central2 alone; see `PointGrid`.
 
     Raises:
         UnknownFieldError: if a law names a field that the flow does not have.
@@ -153,17 +154,35 @@ def judge_derivatives(flow: Flow, law: Law, scheme: Scheme) -> Finding:
     return Finding.of(law.name, f"{scheme} derivatives on the grid", float(missed), float(size), dtype)
 
 
-def flow_grid(flow: Flow, law: Law, scheme: Scheme) -> PeriodicGrid:
-    """The grid of a flow.
+def flow_grid(flow: Flow, law: Law, scheme: Scheme) -> PeriodicGrid | PointGrid:
+    """The grid of a flow: its stored points, whose outermost are the ends of the domain unless periodic.
 
     Raises:
-        UnsupportedLawError: if it is not periodic, or not evenly spaced.
+        UnsupportedLawError: if it is not periodic, or not evenly spaced, and the scheme is not central2; or
+            if there is a body in it.
     """
-    if not (flow.periodic and flow.evenly_spaced):
-        remedy = "give such a flow, or a law that holds at each point"
-        raise UnsupportedLawError(law.name, "the flow is not periodic on an evenly spaced grid", remedy)
-    lengths = [high - low for low, high in (flow.box()[name] for name in flow.axes)]
-    return PeriodicGrid(tuple(flow.axes), flow.grid, tuple(lengths), scheme)
+    if flow.solid is not None:
+        raise UnsupportedLawError(
+            law.name,
+            "there is a body in the flow, and no difference may be taken across it",
+            "give a part of the flow beside the body",
+        )
+    lengths = {name: high - low for name, (low, high) in flow.box().items()}
+    if flow.periodic and flow.evenly_spaced:
+        return PeriodicGrid(tuple(flow.axes), flow.grid, tuple(lengths[name] for name in flow.axes), scheme)
+    if scheme != "central2":
+        raise UnsupportedLawError(
+            law.name,
+            "the flow is not periodic on an evenly spaced grid, and differences of second order alone are "
+            "known at ends and on unequal spacing",
+            f"give the scheme central2 in place of {scheme}",
+        )
+    return PointGrid(
+        {
+            name: PointAxis(axis, lengths[name] if flow.boundary.get(name) == "PERIODIC" else None)
+            for name, axis in flow.axes.items()
+        }
+    )
 
 
 def steady_law(law: Law, flow: Flow) -> Law:

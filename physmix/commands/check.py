@@ -66,7 +66,10 @@ def main() -> None:
         "--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}, as in conf/law"
     )
     parser.add_argument(
-        "--scheme", choices=get_args(Scheme), help="judge derivatives in space on the grid of a flow, so"
+        "--scheme",
+        choices=get_args(Scheme),
+        help="judge derivatives in space on the grid of a flow, so; "
+        "central2 serves walls, open ends and unequal spacing as well",
     )
     parser.add_argument(
         "--repair", type=Path, metavar="OUT", help="write the lawful flow nearest to PATH, an HDF5 flow"

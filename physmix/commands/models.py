@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from physmix.checking import (
     Finding,
@@ -21,9 +21,11 @@ from physmix.checking import (
 from physmix.commands.description import Description, check_description
 from physmix.commands.laws import LawTexts
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
+from physmix.commands.walls import read_liftings, read_walls
 from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling
 from physmix.mixing import PotentialModel, pointwise_network
+from physmix.optimization import check_composition
 from physmix.surrogates import FieldStack, rollout
 from physmix.training import load_weights, read_description, read_weights
 
@@ -34,11 +36,13 @@ class ModelKind:
 
     Attributes:
         build: makes it from its description and its own settings.
+        example: an input of the model, on which its composition is checked.
         check: raises unless laws can be judged on the described model.
         judge: judges laws on a model, from a seed.
     """
 
     build: Callable[..., nn.Module]
+    example: Callable[[Any], Tensor]
     check: Callable[[Description, Iterable[Law]], None]
     judge: Callable[[Any, Description, Iterable[Law], int], list[Finding]]
 
@@ -52,6 +56,8 @@ def build_potentials(
     hidden: Sequence[int],
     activation: str,
     slope: float,
+    walls: Sequence[Mapping[str, Any]] = (),
+    liftings: Sequence[Mapping[str, Any]] = (),
 ) -> PotentialModel:
     """Fields mixed from the derivatives of the outputs of a pointwise network."""
     at_least("the model", 1, potentials=potentials, hidden=min(hidden, default=0))
@@ -75,6 +81,8 @@ def build_potentials(
         scaling=Scaling.fitting(description["box"], description["size"]),
         mean=description["mean"],
         generator=generator,
+        walls=read_walls(walls, coordinates),
+        liftings=read_liftings(liftings, coordinates, order),
     )
 
 
@@ -122,10 +130,16 @@ def judge_stack(model: FieldStack, description: Description, laws: Iterable[Law]
 MODELS = {
     "potentials": ModelKind(
         build_potentials,
+        lambda model: model.centre.expand(2, -1),
         lambda made, laws: check_model_laws(laws, made["fields"], made["coordinates"]),
         judge_potentials,
     ),
-    "stack": ModelKind(build_stack, lambda made, laws: check_grid_laws(laws, made["fields"]), judge_stack),
+    "stack": ModelKind(
+        build_stack,
+        lambda model: model.mean.expand(1, *[4] * model.dimensions, -1),
+        lambda made, laws: check_grid_laws(laws, made["fields"]),
+        judge_stack,
+    ),
 }
 
 
@@ -143,11 +157,15 @@ def build_model(description: Description, seed: int | None = None) -> nn.Module:
 
     Raises:
         SettingsError: if its settings do not fit.
+        CompositionError: if something in it breaks laws after the layers that hold them.
     """
     kind = kind_of(description)
     rest = {key: value for key, value in description["model"].items() if key != "name"}
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    return call(kind.build, rest, "the model", description=description, generator=generator)
+    model = call(kind.build, rest, "the model", description=description, generator=generator)
+    if LawTexts.of(description["laws"]).laws:
+        check_composition(model, kind.example(model))
+    return model
 
 
 def load_model(folder: Path) -> tuple[nn.Module, Description]:

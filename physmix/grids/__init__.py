@@ -1,19 +1,26 @@
 """Grids: discrete operators as channels."""
 
+from physmix.grids.axes import Axis, BoundedAxis, PeriodicAxis
+from physmix.grids.collocated import CollocatedGrid, check_operators
 from physmix.grids.differences import neighbour_channels, neighbour_operators
-from physmix.grids.incidence import WalledBox
 from physmix.grids.periodic import PeriodicGrid, Scheme, derivative_symbol
-from physmix.grids.staggered import Place, StaggeredGrid, allowed_entries, moved
+from physmix.grids.points import PointAxis, PointGrid
+from physmix.grids.staggered import Mask, Place, StaggeredGrid
 
 __all__ = [
+    "Axis",
+    "BoundedAxis",
+    "CollocatedGrid",
+    "Mask",
+    "PeriodicAxis",
     "PeriodicGrid",
     "Place",
+    "PointAxis",
+    "PointGrid",
     "Scheme",
     "StaggeredGrid",
-    "WalledBox",
-    "allowed_entries",
+    "check_operators",
     "derivative_symbol",
-    "moved",
     "neighbour_channels",
     "neighbour_operators",
 ]

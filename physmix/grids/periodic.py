@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from physmix.errors import SettingsError, ShapeError, listing
-from physmix.operators import Monomial, Operators
+from physmix.errors import SettingsError, listing
+from physmix.grids.collocated import CollocatedGrid
 
 Scheme = Literal["spectral", "central2", "central4", "compact4", "compact6"]
 
@@ -50,19 +50,8 @@ def derivative_symbol(scheme: Scheme, points: int, length: float) -> Complex[Ten
     return torch.complex(torch.zeros_like(value), value)
 
 
-def check_operators(coordinates: tuple[str, ...], operators: Operators) -> None:
-    """Raise SettingsError unless the operators are those of a grid's coordinates."""
-    if operators.generators != coordinates:
-        raise SettingsError(
-            "the grid",
-            f"its coordinates are {listing(coordinates)}, those of the operators "
-            f"{listing(operators.generators)}",
-            "give both the same, in the same order",
-        )
-
-
 @dataclass(frozen=True)
-class PeriodicGrid:
+class PeriodicGrid(CollocatedGrid):
     """Points x_j = j L / n along each dimension, and one derivative scheme for all.
 
     Attributes:
@@ -89,28 +78,3 @@ class PeriodicGrid:
         shape = [1] * field.ndim
         shape[dimension + 1] = len(symbol)
         return torch.fft.irfft(modes * symbol.view(shape), n=n, dim=dimension + 1)
-
-    def apply(
-        self, field: Float[Tensor, "batch *grid channel"], monomial: Monomial
-    ) -> Float[Tensor, "batch *grid channel"]:
-        """A product of derivatives."""
-        for dimension, exponent in enumerate(monomial):
-            for _ in range(exponent):
-                field = self.differentiate(field, dimension)
-        return field
-
-    def channels(
-        self, potentials: Float[Tensor, "batch *grid potential"], operators: Operators
-    ) -> Float[Tensor, "operator batch *grid potential"]:
-        """The input of a `LawfulLayer`. Its bias carries the mean flow: derivatives have none.
-
-        Raises:
-            ShapeError: if the potentials are not on this grid.
-            SettingsError: if the operators are those of other coordinates.
-        """
-        if potentials.shape[1:-1] != self.points:
-            raise ShapeError(
-                "the potentials", potentials.shape, f"(batch, {listing(self.points)}, potential)"
-            )
-        check_operators(self.coordinates, operators)
-        return torch.stack([self.apply(potentials, m) for m in operators.monomials])

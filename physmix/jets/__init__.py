@@ -4,7 +4,9 @@ from physmix.jets import towers
 from physmix.jets.distances import ball, blend, box, union
 from physmix.jets.functions import Function, angle, coordinates
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
+from physmix.jets.normalisation import affine_of
 from physmix.jets.space import JetSpace
+from physmix.jets.text import parse_function
 
 __all__ = [
     "Function",
@@ -12,11 +14,13 @@ __all__ = [
     "JetSpace",
     "Sine",
     "activation",
+    "affine_of",
     "angle",
     "ball",
     "blend",
     "box",
     "coordinates",
+    "parse_function",
     "push",
     "rule",
     "seed",

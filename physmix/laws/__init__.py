@@ -5,6 +5,7 @@ from physmix.laws.compiler import Entry, MixingConstraint, compile_laws
 from physmix.laws.completeness import Potentials, potentials_of
 from physmix.laws.domain import HoleChannels, hole_channels, periodic_channels, written
 from physmix.laws.law import Law
+from physmix.laws.means import lawful_mean
 from physmix.laws.notation import TIME, Constant
 from physmix.laws.particular import PolynomialField, particular_field
 from physmix.laws.recognition import recognized
@@ -27,6 +28,7 @@ __all__ = [
     "compile_complete",
     "compile_laws",
     "hole_channels",
+    "lawful_mean",
     "parse_law",
     "parse_laws",
     "particular_field",

@@ -21,6 +21,7 @@ import torch
 from physmix.constraints import LinearSet, null_space
 from physmix.errors import NoFreedomError, SettingsError, UnsupportedLawError, listing
 from physmix.laws.law import Law
+from physmix.laws.scaling import Scaling
 from physmix.operators import Monomial, Operators, plus
 
 Entry = tuple[str, Monomial]
@@ -37,6 +38,8 @@ class MixingConstraint:
         laws: the laws that hold, possibly none.
         weights: the set of one potential's weights, a vector over (field, operator).
         bias: the set of the bias, a vector over fields.
+        size: of each field, if weights and bias give fields in these units; the laws are those of the
+            product.
     """
 
     fields: tuple[str, ...]
@@ -44,6 +47,7 @@ class MixingConstraint:
     laws: tuple[Law, ...]
     weights: LinearSet
     bias: LinearSet
+    size: tuple[float, ...] = ()
 
 
 def compile_laws(
@@ -51,6 +55,8 @@ def compile_laws(
     fields: Sequence[str],
     operators: Operators,
     conditions: Iterable[Mapping[Entry, Fraction]] = (),
+    *,
+    scaling: Scaling | None = None,
 ) -> MixingConstraint:
     """Compile laws to the constraint on the weights of a mixing layer.
 
@@ -60,6 +66,8 @@ def compile_laws(
         operators: what is applied to each potential.
         conditions: further equations sum of coefficient * W_(field, operator) = 0 on the weights of a
             potential: of the place where it lives, or of a wall. A single entry stays zero so.
+        scaling: units in which the fields are of size one, which a lawful layer multiplies out; its
+            lengths are units of the coordinates in which the operators differentiate.
 
     Raises:
         UnknownFieldError: if a law names a field that is not among the outputs.
@@ -75,12 +83,14 @@ def compile_laws(
     for law in laws:
         law.check_fields(fields)
         _check_kind(law, operators)
-    weights = _weight_set(laws, fields, operators, conditions)
-    bias = _bias_set(laws, fields)
+    scaled = laws if scaling is None else tuple(scaling.apply(law) for law in laws)
+    weights = _weight_set(scaled, fields, operators, conditions)
+    bias = bias_set(scaled, fields)
+    size = () if scaling is None else tuple(scaling.size.get(name, 1.0) for name in fields)
     if weights.nullity == 0:
         what = f"the laws {listing(law.name for law in laws)} over operators of order {operators.order}"
         raise NoFreedomError(what, "drop a law, or raise the order if the law has potentials")
-    return MixingConstraint(fields, operators, laws, weights, bias)
+    return MixingConstraint(fields, operators, laws, weights, bias, size)
 
 
 def _check_kind(law: Law, operators: Operators) -> None:
@@ -135,7 +145,8 @@ def _weight_set(
     return LinearSet(matrix, names=names, basis=null_space(equations, len(column)))
 
 
-def _bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:
+def bias_set(laws: Sequence[Law], fields: Sequence[str]) -> LinearSet:
+    """The constants, one for each field, that obey laws."""
     # Derivatives of a constant vanish, so differential laws leave the bias free.
     pointwise = [law for law in laws if not all(any(m) for _, m in law.terms)]
     matrix = torch.zeros(len(pointwise), len(fields), dtype=torch.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,6 +14,7 @@ from physmix.constraints import rational_null_space
 from physmix.errors import ContradictionError
 from physmix.laws.law import Law
 from physmix.laws.polynomial import Component, Vector, law_rows, polynomial_basis
+from physmix.operators import Monomial
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,15 @@ class PolynomialField:
 
     fields: tuple[str, ...]
     coefficients: Vector
+
+    def derivative(self, monomial: Monomial) -> PolynomialField:
+        """The field D^monomial of this one, in exact arithmetic."""
+        found: dict[tuple[str, Monomial], Fraction] = {}
+        for (field, powers), value in self.coefficients.items():
+            if all(n <= p for n, p in zip(monomial, powers, strict=True)):
+                lower = tuple(p - n for n, p in zip(monomial, powers, strict=True))
+                found[field, lower] = value * math.prod(map(math.perm, powers, monomial))
+        return PolynomialField(self.fields, found)
 
     def __call__(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, "point field"]:
         """The fields at points; differentiable."""

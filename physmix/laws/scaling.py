@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from physmix.errors import SettingsError
+import torch
+from torch import Tensor
+
+from physmix.errors import SamplesError, SettingsError
 from physmix.laws.law import Law
 
 
@@ -41,6 +44,30 @@ class Scaling:
         centre = {name: (low + high) / 2 for name, (low, high) in box.items()}
         length = {name: power_of_two((high - low) / 2) for name, (low, high) in box.items()}
         size = {name: power_of_two(value) for name, value in (sizes or {}).items()}
+        return cls(centre, length, size)
+
+    @classmethod
+    def of_data(cls, points: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Scaling:
+        """The scaling that standardises data: coordinates by mean and deviation, fields by deviation.
+
+            Scaling.of_data({"t": t, "x": x}, {"rho": rho, "m": m})
+
+        Deviations are rounded to powers of two, which units may be without rounding a number; what
+        does not vary keeps its unit. The means of fields are no units: see `lawful_mean`.
+
+        Args:
+            points: samples of each coordinate.
+            values: samples of each field.
+
+        Raises:
+            SamplesError: if there are none, or some are not finite.
+        """
+        for name, sample in {**points, **values}.items():
+            if not sample.numel() or not bool(torch.isfinite(sample).all()):
+                raise SamplesError(name, "there is none, or some are not finite", "give finite numbers")
+        centre = {name: float(sample.double().mean()) for name, sample in points.items()}
+        length = {name: power_of_two(float(s.double().std(correction=0))) for name, s in points.items()}
+        size = {name: power_of_two(float(s.double().std(correction=0))) for name, s in values.items()}
         return cls(centre, length, size)
 
     def apply(self, law: Law) -> Law:

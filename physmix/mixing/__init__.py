@@ -1,25 +1,39 @@
 """Mixing: the 1x1 layers whose weights obey, and models made of them."""
 
 from physmix.mixing.blocks import MixingBlock
+from physmix.mixing.claim import claim_laws
+from physmix.mixing.classes import StaggeredClass, staggered_classes
+from physmix.mixing.derivatives import DerivativeMap
+from physmix.mixing.features import random_features
+from physmix.mixing.folding import fold
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
 from physmix.mixing.liftings import force_channels, stream
+from physmix.mixing.partition import PartitionedFeatures, partitioned_features
 from physmix.mixing.potentials import PotentialModel, pointwise_network
-from physmix.mixing.staggered import StaggeredClass, StaggeredLayer, staggered_classes
+from physmix.mixing.staggered import StaggeredLayer
+from physmix.mixing.support import WeightLayout
 from physmix.mixing.walled import Lifting, Wall
 
 __all__ = [
+    "DerivativeMap",
     "LawfulLayer",
     "Lifting",
     "MixingBlock",
     "MixingLayer",
+    "PartitionedFeatures",
     "PotentialModel",
     "StaggeredClass",
     "StaggeredLayer",
     "Wall",
+    "WeightLayout",
+    "claim_laws",
+    "fold",
     "force_channels",
     "mix",
+    "partitioned_features",
     "pointwise_network",
+    "random_features",
     "staggered_classes",
     "stream",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from physmix.grids import neighbour_channels
 from physmix.laws import MixingConstraint, compile_laws
+from physmix.mixing.claim import claim_laws
 from physmix.mixing.lawful import LawfulLayer
 
 
@@ -38,6 +39,7 @@ class MixingBlock(nn.Module):
         self.read = LawfulLayer(free, len(constraint.fields), generator=generator)
         self.activation = activation()
         self.write = LawfulLayer(constraint, width, gain=0.1, generator=generator)
+        self.claim = claim_laws(constraint.laws, constraint.fields, kept=True)
 
     def forward(self, field: Float[Tensor, "batch *grid channel"]) -> Float[Tensor, "batch *grid channel"]:
         """Add the lawful increment to a field."""

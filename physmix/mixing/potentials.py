@@ -21,6 +21,7 @@ from physmix.laws import (
     wall_bias,
     wall_classes,
 )
+from physmix.mixing.claim import claim_laws
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.walled import Lifting, Wall, WalledPotentials, shared_out, weight_rows
 from physmix.operators import Operators
@@ -72,6 +73,7 @@ class PotentialModel(nn.Module):
         self.network, self.laws = network, tuple(laws)
         self.fields, self.coordinates = tuple(fields), tuple(coordinates)
         self.scaling = scaling
+        self.claim = claim_laws(self.laws, self.fields)
         scaled = [scaling.apply(law) for law in self.laws]
         for law in scaled:
             law.check_fields(self.fields)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from physmix.constraints import LinearSet, Rows
@@ -141,6 +141,16 @@ class WalledPotentials(nn.Module):
         for lifting, amount in zip(self.liftings, self.amounts, strict=True):
             parts.append(amount * lifting.potential.jet(variables, known).coefficients)
         return Jet(space, torch.cat(parts, -1))
+
+    def restricted(self, network: nn.Module, chosen: Int[Tensor, " kept"]) -> WalledPotentials:
+        """The same on a network of some of the outputs alone, each in its class, beside all liftings."""
+        ends = torch.tensor(self.counts).cumsum(0)
+        counts = torch.bincount(torch.searchsorted(ends, chosen.cpu(), right=True), minlength=len(ends))
+        made = WalledPotentials(
+            network, counts.tolist(), (), self.walls, self.liftings, centre=self.centre, length=self.length
+        )
+        made.powers, made.amounts = self.powers, self.amounts
+        return made
 
 
 @rule(WalledPotentials)

@@ -1,9 +1,12 @@
 """Optimisation on constraint sets: every supported pair of set and optimiser reaches the true optimum."""
 
+from physmix.optimization.claims import Claim, Relation
+from physmix.optimization.composition import check_composition, derived
 from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
 from physmix.optimization.coordinates import fixed_weights, free_coordinates
 from physmix.optimization.gauss_newton import GaussNewton
 from physmix.optimization.moments import Moments
+from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissection
 from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
 from physmix.optimization.quadratic import least_power, least_squares
 from physmix.optimization.spectral import SpectralProjectedGradient
@@ -11,15 +14,21 @@ from physmix.optimization.spectral import SpectralProjectedGradient
 __all__ = [
     "FIRST_ORDER",
     "QUASI_NEWTON",
+    "BlockLeastSquares",
+    "Claim",
     "GaussNewton",
     "Moments",
+    "Relation",
     "SpectralProjectedGradient",
+    "check_composition",
     "constrain",
     "constrained_parameters",
+    "derived",
     "fixed_weights",
     "free_coordinates",
     "least_power",
     "least_squares",
+    "nested_dissection",
     "project_weights",
     "projected",
     "violations",

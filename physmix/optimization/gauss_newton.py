@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from physmix.constraints import ConstraintSet, Kind
 from physmix.errors import ShapeError, UnsupportedOptimizerError
+from physmix.optimization.composition import watch_composition
 from physmix.optimization.constrained import constrained_parameters
 
 
@@ -70,6 +71,7 @@ class GaussNewton(torch.optim.Optimizer):
         parameters = [p for p in module.parameters() if p.requires_grad]
         super().__init__(parameters, {"damping": damping})
         self._charts = [_Chart(p, sets.get(id(p))) for p in parameters]
+        watch_composition(module)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]

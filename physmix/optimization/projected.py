@@ -19,6 +19,7 @@ from torch import Tensor, nn, optim
 
 from physmix.constraints import ConstraintSet, Kind
 from physmix.errors import UnsupportedOptimizerError, listing
+from physmix.optimization.composition import watch_composition
 from physmix.optimization.constrained import apply, constrained_parameters
 from physmix.optimization.watch import GradientWatch
 
@@ -153,13 +154,14 @@ def projected(optimizer: AnyOptimizer, module: nn.Module, *, trusted: bool = Fal
 
     Works in a plain loop, with a closure, under Lightning, with accumulation, gradient scaling and
     sharded weights. Clip gradients by norm: clipping entry by entry moves the constrained optimum,
-    and is refused when it is seen.
+    and is refused when it is seen. So is a network that breaks laws after a lawful layer, in its
+    first forward pass; see `check_composition`.
 
     Args:
         optimizer: one of FIRST_ORDER on any set; one of QUASI_NEWTON on affine sets.
         module: whose constrained parameters are meant.
-        trusted: whether to take an optimiser that is not listed, and gradients that were changed
-            after the backward pass, at your own risk.
+        trusted: whether to take an optimiser that is not listed, gradients that were changed after
+            the backward pass, and whatever follows a lawful layer, at your own risk.
 
     Raises:
         UnsupportedOptimizerError: for a pair of optimiser and set, or a setting, that would not
@@ -177,6 +179,7 @@ def projected(optimizer: AnyOptimizer, module: nn.Module, *, trusted: bool = Fal
     if projection.watch is not None:
         for parameter, _, _ in held:
             projection.watch.add(parameter)
+        watch_composition(module)
     # The hooks ask for numbers, which a compiled step cannot give: it breaks off for them.
     optimizer.register_step_pre_hook(torch.compiler.disable(projection.before))
     optimizer.register_step_post_hook(torch.compiler.disable(projection.after))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from physmix.constraints import ConstraintSet, Kind
+from physmix.optimization.composition import watch_composition
 from physmix.optimization.constrained import constrained_parameters
 
 _SHORTEST, _LONGEST = 1e-12, 1e12
@@ -36,6 +37,7 @@ class SpectralProjectedGradient(torch.optim.Optimizer):
         parameters = [p for p in module.parameters() if p.requires_grad]
         super().__init__(parameters, {"max_iter": max_iter, "memory": memory, "tolerance": tolerance})
         self._sets: dict[int, ConstraintSet] = {id(p): s for p, s in constrained_parameters(module)}
+        watch_composition(module)
 
     @property
     def _parameters(self) -> list[Tensor]:

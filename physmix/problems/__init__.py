@@ -1,5 +1,16 @@
-"""Problems: what a model of space and time is trained on, as named residuals."""
+"""Problems: equations, regions and conditions, as named residuals of a model of space and time."""
 
+from physmix.problems.equations import (
+    AdvectionDiffusion,
+    Boussinesq,
+    Burgers,
+    CompressibleFlow,
+    Equations,
+    NavierStokes,
+)
+from physmix.problems.models import default_slope, feature_model
+from physmix.problems.problem import Problem
+from physmix.problems.quadrature import quadrature
 from physmix.problems.reconstruction import (
     FlowReconstruction,
     FlowSamples,
@@ -7,11 +18,32 @@ from physmix.problems.reconstruction import (
     relative_errors,
     sample_flow,
 )
+from physmix.problems.regions import Part, Region, Sample
+from physmix.problems.residuals import Residuals
+from physmix.problems.state import State
+from physmix.problems.terms import Condition, Pin
 
 __all__ = [
+    "AdvectionDiffusion",
+    "Boussinesq",
+    "Burgers",
+    "CompressibleFlow",
+    "Condition",
+    "Equations",
     "FlowReconstruction",
     "FlowSamples",
+    "NavierStokes",
+    "Part",
+    "Pin",
+    "Problem",
+    "Region",
+    "Residuals",
+    "Sample",
+    "State",
+    "default_slope",
+    "feature_model",
     "primitive_tensor",
+    "quadrature",
     "relative_errors",
     "sample_flow",
 ]

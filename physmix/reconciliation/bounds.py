@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from physmix.errors import ProjectionError, SettingsError
-from physmix.grids import PeriodicGrid
+from physmix.grids import Place
 from physmix.laws import Law
-from physmix.reconciliation.projection import Fields, LawfulFields
+from physmix.reconciliation.conjugate import conjugate_gradients
+from physmix.reconciliation.lawful import Fields, Grid, LawfulFields, Weights
 
-_STEPS, _INNER, _SETTLED = 60, 400, 1e-14
+_STEPS, _SETTLED, _DAMPED = 60, 1e-14, 1e-2
 
 
 def reconcile(
     fields: Fields,
-    names: Sequence[str],
+    names: Sequence[str] | Mapping[str, Place],
     laws: Iterable[Law],
-    grid: PeriodicGrid,
+    grid: Grid,
     *,
-    weights: Mapping[str, float] | None = None,
+    weights: Weights | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
-) -> Fields:
+) -> Any:
     """The lawful fields nearest to given ones: min sum of weight * |y - y0|^2 under laws and bounds.
 
     Without bounds this is one projection. With them y = clip(y0 - v), where v is orthogonal to the
@@ -32,93 +34,97 @@ def reconcile(
     on another set). y is within the bounds exactly, and lawful to round-off.
 
     Args:
-        fields: (trajectory, time, *grid, field), measured or simulated.
-        names: of the fields.
+        fields: measured or simulated, (trajectory, time, *grid, field); on a staggered grid a mapping
+            from names to (batch, *grid.shape(place)).
+        names: of the fields; on a staggered grid a mapping from names to places.
         laws: see `LawfulFields`.
-        grid: periodic, with the operators in which the laws are to hold.
-        weights: of each field, by name.
+        grid: with the operators in which the laws are to hold.
+        weights: of each field by name, numbers or by point; inf holds values as they are.
         bounds: lowest and highest value of fields, by name, such as {"rho": (0, inf)}.
+
+    Returns:
+        The fields in float64, a tensor or a mapping as they were given.
 
     Raises:
         UnknownFieldError, UnsupportedLawError, ContradictionError, ShapeError: see `LawfulFields`.
-        SettingsError: if a field is not finite, or a bound is none.
+        SettingsError: if a field is not finite, a bound is none, or values that are held do not balance.
         ProjectionError: if no lawful field is within the bounds, or none is found.
     """
     lawful = LawfulFields(laws, names, grid, weights)
-    if not bool(fields.isfinite().all()):
+    start = lawful.pack(fields)
+    if not bool(start.isfinite().all()):
         raise SettingsError("the fields", "some numbers are not finite", "leave these states out")
     nearest = lawful.project(fields)
     if not bounds:
         return nearest
-    low, high = _limits(bounds, names, lawful.scale)
-    start = fields.double() * lawful.scale
-    taken = start - nearest * lawful.scale
-    size = max(float(start.abs().max()), 1e-300)
-    best = _missed(lawful, start, taken, low, high)
+    low, high = _limits(bounds, lawful)
+    member, taken = lawful.pack(nearest), start - lawful.pack(nearest)
+    unit = _unit(lawful)
+    size = max(float((unit * start).abs().max()), 1e-300)
+
+    def dual(taken: Tensor, held: Tensor) -> Tensor:
+        """Its gradient is what is missed, so that it falls along Newton's steps from far away as well."""
+        change = (held - start).square() / 2
+        return (unit**2 * (taken * (member - held) - change)).sum()
+
+    best = _missed(lawful, start - taken, low, high)
     for _ in range(_STEPS):
-        off, inside = best
-        left = float(off.abs().max())
+        off, held, inside = best
+        left = float((unit * off).abs().max())
         if left <= _SETTLED * size:
             break
-        step, share = _solve(lawful, off, inside), 1.0
+        step, share = _solve(lawful, off, inside, min(_DAMPED, left / size)), 1.0
+        value, slope, square = dual(taken, held), (unit**2 * step * off).sum(), (unit * off).square().sum()
         while True:
-            trial = _missed(lawful, start, taken + share * step, low, high)
-            if float(trial[0].square().sum()) < (1 - 1e-4 * share) * float(off.square().sum()):
+            trial = _missed(lawful, start - taken - share * step, low, high)
+            nearer = (unit * trial[0]).square().sum() < (1 - 1e-4 * share) * square
+            if nearer or dual(taken + share * step, trial[1]) < value - 1e-4 * share * slope:
                 taken, best = taken + share * step, trial
                 break
             share /= 2
             if share < 1e-6:
-                return _finished(start, taken, low, high, lawful, left / size)
-    return _finished(start, taken, low, high, lawful, float(best[0].abs().max()) / size)
+                return lawful.unpack(_finished(held, left / size))
+    return lawful.unpack(_finished(best[1], float((unit * best[0]).abs().max()) / size))
 
 
-def _limits(
-    bounds: Mapping[str, tuple[float, float]], names: Sequence[str], scale: Tensor
-) -> tuple[Tensor, Tensor]:
-    unknown = [name for name in bounds if name not in names]
+def _limits(bounds: Mapping[str, tuple[float, float]], lawful: LawfulFields) -> tuple[Tensor, Tensor]:
+    unknown = [name for name in bounds if name not in lawful.names]
     wrong = [name for name, (low, high) in bounds.items() if not low <= high]
     if unknown or wrong:
         problem = f"{(unknown + wrong)[0]} has none that can be met"
         raise SettingsError("the bounds", problem, "give (lowest, highest) of a field")
-    pairs = [bounds.get(name, (-torch.inf, torch.inf)) for name in names]
-    limits = torch.tensor(pairs, dtype=torch.float64) * scale[:, None]
-    return limits[:, 0], limits[:, 1]
+    low = lawful.spread({name: pair[0] for name, pair in bounds.items()}, -torch.inf)
+    return low, lawful.spread({name: pair[1] for name, pair in bounds.items()}, torch.inf)
 
 
-def _missed(
-    lawful: LawfulFields, start: Fields, taken: Fields, low: Tensor, high: Tensor
-) -> tuple[Fields, Fields]:
-    """How far the clipped fields are from lawful ones, and where they are not clipped."""
-    free = start - taken
+def _unit(lawful: LawfulFields) -> Tensor:
+    """In what changes are measured; what is held does not change."""
+    return torch.where(lawful.weight.isfinite(), lawful.weight, 0.0).sqrt()
+
+
+def _missed(lawful: LawfulFields, free: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far the clipped fields are from lawful ones, these, and where they are not clipped."""
     clipped = free.clamp(low, high)
-    return lawful.correction(clipped), (clipped == free).double()
+    return lawful.correction(clipped), clipped, (clipped == free).double()
 
 
-def _solve(lawful: LawfulFields, side: Fields, inside: Fields) -> Fields:
-    """Conjugate gradients on P D P step = side, where P is the part that projection takes."""
-    step, rest = torch.zeros_like(side), side.clone()
-    direction, square = rest.clone(), float(side.square().sum())
-    first = square
-    for _ in range(_INNER):
-        image = lawful.correction(inside * direction, homogeneous=True)
-        curvature = float((direction * image).sum())
-        if curvature <= 1e-14 * float(direction.square().sum()):
-            break  # nothing here is free to move
-        length = square / curvature
-        step, rest = step + length * direction, rest - length * image
-        before, square = square, float(rest.square().sum())
-        if square <= 1e-26 * first:
-            break
-        direction = rest + (square / before) * direction
+def _solve(lawful: LawfulFields, side: Tensor, inside: Tensor, damped: float) -> Tensor:
+    """The step with (P D + damped) step = side, in the range of P, which projection takes from fields."""
+    weight = _unit(lawful).square()
+    side = lawful.correction(side, homogeneous=True)  # its round-off outside of the range would grow
+    step, _ = conjugate_gradients(
+        lambda part: lawful.correction(inside * part, homogeneous=True) + damped * part,
+        side,
+        lambda a, b: (weight * a * b).sum(),
+        least=1e-14,
+    )
     return step
 
 
-def _finished(
-    start: Fields, taken: Fields, low: Tensor, high: Tensor, lawful: LawfulFields, left: float
-) -> Fields:
+def _finished(found: Tensor, left: float) -> Tensor:
     if left > 1e-12:
         raise ProjectionError(
             f"fields within the bounds stay {left:.1e} away from lawful ones",
             "widen the bounds, or drop a law: they may contradict each other",
         )
-    return (start - taken).clamp(low, high) / lawful.scale
+    return found

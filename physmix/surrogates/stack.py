@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from physmix.errors import ShapeError
 from physmix.grids import neighbour_operators
 from physmix.laws import Law, Scaling, compile_laws
-from physmix.mixing import MixingBlock
+from physmix.mixing import MixingBlock, claim_laws
 
 
 class FieldStack(nn.Module):
@@ -64,6 +64,7 @@ class FieldStack(nn.Module):
             *(MixingBlock(constraint, width, generator=generator) for _ in range(depth))
         )
         self.latent = latent
+        self.claim = claim_laws(self.laws, self.fields, kept=True)
         for name, values, default in (("size", scaling.size, 1.0), ("mean", mean, 0.0)):
             vector = [values.get(field, default) for field in self.fields]
             self.register_buffer(name, torch.tensor(vector, dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""Training: the loop and its checkpoints."""
+"""Training: the loop and its checkpoints, and solving by least squares."""
 
 from physmix.training.checkpoint import (
     load_weights,
@@ -6,15 +6,23 @@ from physmix.training.checkpoint import (
     read_weights,
     save_checkpoint,
 )
+from physmix.training.gauss_newton import Step, Trace
 from physmix.training.loop import History, Stage, Task, fit
+from physmix.training.solution import Forecast, Solution, forecast, solve
 
 __all__ = [
+    "Forecast",
     "History",
+    "Solution",
     "Stage",
+    "Step",
     "Task",
+    "Trace",
     "fit",
+    "forecast",
     "load_weights",
     "read_description",
     "read_weights",
     "save_checkpoint",
+    "solve",
 ]

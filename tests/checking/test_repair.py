@@ -8,7 +8,7 @@ import pytest
 from physmix.checking import judge_flow, repair_flow
 from physmix.commands.check import check, repair
 from physmix.errors import FlowFileError, SettingsError, UnsupportedLawError
-from physmix.flows import read_flow, write_flow
+from physmix.flows import Flow, read_flow, write_flow
 from physmix.laws import parse_laws
 
 DIVERGENCE = "laws: {div: dx(velocity_x) + dy(velocity_y) = 0}"
@@ -86,7 +86,47 @@ def test_what_cannot_be_repaired_is_refused(text, noisy):
         repair_flow(flow, ())
 
 
-def test_a_flow_with_walls_is_refused(noisy):
-    flow = replace(read_flow(noisy), boundary={"x": "WALL", "y": "PERIODIC"})
-    with pytest.raises(UnsupportedLawError, match="not periodic"):
+def flow_of(boundary, generator):
+    """A flow of noise on unequal points, of as many dimensions as there are boundaries."""
+    names = "xyz"[: len(boundary)]
+    axes = {name: np.cumsum(generator.uniform(0.5, 2.0, 7 + i)) for i, name in enumerate(names)}
+    shape = (2, 3, *(len(axis) for axis in axes.values()))
+    return Flow(
+        name="walls",
+        time=np.arange(3.0),
+        axes=axes,
+        scalars={"density": 2 + generator.random(shape)},
+        vectors={"velocity": generator.standard_normal((*shape, len(names)))},
+        boundary=dict(zip(names, boundary, strict=True)),
+    )
+
+
+def slope(values, axis, points):
+    """numpy's derivative of second order on unequal points, one-sided at the ends as well."""
+    return np.gradient(values, points, axis=axis, edge_order=2)
+
+
+@pytest.mark.parametrize("boundary", [("WALL", "OPEN"), ("OPEN", "WALL", "WALL"), ("PERIODIC", "WALL")])
+def test_flows_with_ends_and_unequal_spacing_are_repaired(boundary, tmp_path):
+    names = "xyz"[: len(boundary)]
+    laws, path, out = tmp_path / "laws.yaml", tmp_path / "in.hdf5", tmp_path / "out.hdf5"
+    laws.write_text(f"laws: {{div: {' + '.join(f'd{c}(velocity_{c})' for c in names)} = 0}}")
+    write_flow(flow_of(boundary, np.random.default_rng(0)), path)
+    assert check([path], laws, scheme="central2") == 1
+    assert repair([path], out, laws, "central2") == 0
+    assert check([out], laws, scheme="central2") == 0
+    before, after = read_flow(path), read_flow(out)
+    change = after.vectors["velocity"] - before.vectors["velocity"]
+    assert 0 < np.square(change).sum() < np.square(before.vectors["velocity"]).sum()
+    if "PERIODIC" not in boundary:
+        terms = [slope(after.component(f"velocity_{c}"), i + 2, after.axes[c]) for i, c in enumerate(names)]
+        assert np.abs(sum(terms)).max() < 1e-12 * np.abs(terms).max()
+    with pytest.raises(UnsupportedLawError, match="give the scheme central2"):
+        repair([path], tmp_path / "no.hdf5", laws, "spectral")
+    assert check([path], laws, scheme="compact6") == 2
+
+
+def test_the_totals_of_a_flow_with_walls_are_refused():
+    flow = flow_of(("WALL", "PERIODIC"), np.random.default_rng(0))
+    with pytest.raises(UnsupportedLawError, match="what flows through the boundary"):
         repair_flow(flow, parse_laws({"mass": "integral(rho) = const"}, ("t", "x", "y")))

@@ -58,10 +58,10 @@ def train(model, points, steps=30):
 
 
 def lawful(model, laws, bounds):
-    """By nested autograd and fluxes; what rounding allows is known for the former."""
+    """By nested autograd and fluxes, within what rounding allows."""
     for finding in judge_model(model, laws, bounds, points=64, boxes=4):
         assert not finding.trivial
-        assert finding.violation < (100 * finding.round_off if finding.round_off else 1e-11), finding
+        assert finding.violation < 100 * finding.round_off, finding
     return True
 
 

@@ -1,4 +1,4 @@
-"""The orthogonal projection of fields on a periodic grid onto those that obey laws, mode by mode.
+"""The nearest lawful fields on a periodic grid, mode by mode.
 
 Every operator of a periodic grid is diagonal in Fourier space: a law is one row L(k) over the fields at
 each wavenumber, and the nearest lawful field is y - W^-1 L^H (L W^-1 L^H)^+ (L y - s) there, in a time
@@ -8,73 +8,52 @@ of N log N. Rows that vanish, as those of derivatives do for the mean, ask nothi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float64
 from torch import Tensor
 
 from physmix.constraints import LinearSet
-from physmix.errors import SettingsError, ShapeError, UnsupportedLawError, listing
 from physmix.grids import PeriodicGrid, derivative_symbol
 from physmix.laws import Law
+from physmix.reconciliation.conjugate import conjugate_gradients
 
 _RELATIVE = 1e-10  # singular values of a mode's rows below this are zero; rows have size one
 _MODES = 2**16  # at once, so that memory stays small
+_STEPS = 2000
 
-Fields = Float[Tensor, "trajectory time *grid field"]
-
-
-def law_terms(fields: Fields, names: Sequence[str], law: Law, grid: PeriodicGrid) -> Tensor:
-    """Each term of a law in the operators of a grid, (term, trajectory, time, *grid)."""
-    whole = fields.flatten(0, 1)
-    terms = [
-        float(value) * grid.apply(whole[..., [names.index(field)]], monomial)[..., 0]
-        for (field, monomial), value in law.terms.items()
-    ]
-    return torch.stack(terms).reshape(len(terms), *fields.shape[:-1])
+States = Float64[Tensor, "trajectory time *grid field"]
 
 
-class LawfulFields:
-    """The fields on a periodic grid that obey laws in the grid's own operators.
+class PeriodicLaws:
+    """The laws on a periodic grid in its own operators.
 
     Args:
         laws: of the grid's coordinates: with derivatives, of values at each point, or of totals, which
             are to stay what they are on average over the times of a trajectory.
         names: of the fields.
         grid: where they live.
-        weights: how much a change of each field counts, by name; 1 if omitted.
+        inverse: W^-1 of every value, (*grid, field), or of every field, (field,).
 
     Raises:
-        UnknownFieldError: if a law names another field.
-        UnsupportedLawError: if a law has derivatives along other coordinates.
-        SettingsError: if a weight is not positive.
         ContradictionError: if no field obeys the laws; it names a minimal conflicting subset.
     """
 
     def __init__(
         self,
-        laws: Iterable[Law],
+        laws: Sequence[Law],
         names: Sequence[str],
         grid: PeriodicGrid,
-        weights: Mapping[str, float] | None = None,
+        inverse: Float64[Tensor, "*grid field"],
     ) -> None:
-        self.laws, self.names, self.grid = tuple(laws), tuple(names), grid
-        for law in self.laws:
-            law.check_fields(self.names)
-            if law.order and law.coordinates != grid.coordinates:
-                raise UnsupportedLawError(
-                    law.name,
-                    f"it has derivatives in {listing(law.coordinates)}, and the grid has "
-                    f"{listing(grid.coordinates)}",
-                    "write it in the coordinates of the grid, without time",
-                )
-        sizes = [(weights or {}).get(name, 1.0) for name in self.names]
-        if not all(math.isfinite(size) and size > 0 for size in sizes):
-            raise SettingsError("the weights", f"they are {listing(sizes)}", "give positive numbers")
-        self.scale = torch.tensor(sizes, dtype=torch.float64).sqrt()
-        self.local = tuple(law for law in self.laws if not law.integral)
-        self.totals = tuple(law for law in self.laws if law.integral)
+        self.names, self.grid = tuple(names), grid
+        # Modes know one weight a field: the mean one, beside which those of points are near to 1.
+        mean = inverse.flatten(0, -2).mean(0) if inverse.ndim > 1 else inverse
+        self.scale = torch.where(mean > 0, mean, 1.0).rsqrt()
+        self.relative = None if inverse.ndim == 1 and bool((mean > 0).all()) else inverse * self.scale**2
+        self.local = tuple(law for law in laws if not law.integral)
+        self.totals = tuple(law for law in laws if law.integral)
         self._check_means()
 
     def _check_means(self) -> None:
@@ -87,23 +66,36 @@ class LawfulFields:
         source = torch.tensor([float(law.source) for law in self.local], dtype=torch.float64)
         LinearSet(matrix, source, [law.name for law in self.local])
 
-    def project(self, fields: Fields) -> Fields:
-        """The nearest lawful fields, in the sum of weights times squares.
-
-        Raises:
-            ShapeError: if the fields are not on the grid.
-        """
-        expected = (*self.grid.points, len(self.names))
-        if fields.ndim < 3 or tuple(fields.shape[2:]) != expected:
-            raise ShapeError("the fields", fields.shape, f"(trajectory, time, {listing(expected)})")
-        scale = self.scale.to(fields.device)
-        scaled = fields.double() * scale
+    def project(self, states: States) -> States:
+        """The nearest lawful states."""
         for _ in range(2):  # the second time removes the round-off of the first
-            scaled = scaled - self.correction(scaled)
-        return scaled / scale
+            states = states - self.correction(states)
+        return states
 
-    def correction(self, scaled: Fields, *, homogeneous: bool = False) -> Fields:
-        """What projection takes from fields times the root of their weights; linear if homogeneous."""
+    def correction(self, states: States, *, homogeneous: bool = False) -> States:
+        """What the nearest lawful states differ by; linear if homogeneous.
+
+        Modes give the part P of fields that projection takes. With weights by point it is W^-1 v, where
+        P W^-1 P v = P y; conjugate gradients find v.
+        """
+        scaled = states * self.scale
+        side = self._modes(scaled, homogeneous=homogeneous)
+        if self.relative is not None:
+            inverse = self.relative
+            side = self._modes(side, homogeneous=True)  # its round-off outside of the range would grow
+            side, _ = conjugate_gradients(
+                lambda part: self._modes(inverse * part, homogeneous=True),
+                side,
+                lambda a, b: (a * b).sum(),
+                settled=1e-14,
+                steps=_STEPS,
+                least=1e-14,
+            )
+            side = inverse * side
+        return side / self.scale
+
+    def _modes(self, scaled: States, *, homogeneous: bool = False) -> States:
+        """What projection takes from fields times the root of their weights."""
         axes = tuple(range(2, scaled.ndim - 1))
         modes = torch.fft.rfftn(scaled, dim=axes)
         shape = modes.shape
@@ -165,17 +157,3 @@ class LawfulFields:
         size = torch.linalg.vector_norm(total, dim=2, keepdim=True)
         both = torch.cat([rows, total / torch.where(size > 0, size, torch.ones_like(size))], 1)
         return taken + self._mode_correction(changing[:, :, None], both, None)[:, :, 0]
-
-    def violation(self, fields: Fields) -> dict[str, float]:
-        """max |L y - s| / max sum of |terms| of each law; of a total, its change over time."""
-        found = {}
-        for law in self.laws:
-            terms = law_terms(fields.double(), self.names, law, self.grid)
-            if law.integral:
-                terms = terms.flatten(3).sum(3)
-                missed = (terms - terms[:, :, :1]).sum(0)
-            else:
-                missed = terms.sum(0) - float(law.source)
-            size = float(terms.abs().sum(0).max())
-            found[law.name] = float(missed.abs().max()) / (size or 1.0)
-        return found

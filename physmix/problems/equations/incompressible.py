@@ -1,0 +1,106 @@
+"""Incompressible flow, steady or not, in two or three dimensions, in both lawful forms."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from physmix.errors import SettingsError
+from physmix.problems.equations.equations import Equations
+from physmix.problems.state import State, space
+
+Number = float | str
+"""A number, or the name of an unknown one."""
+Force = Callable[[State], Mapping[str, Tensor]]
+"""From a state to the force per mass along coordinates, by coordinate."""
+
+
+def number(y: State, value: Number) -> Tensor | float:
+    """A number, also where it is an unknown of the problem."""
+    return y[value] if isinstance(value, str) else value
+
+
+def NavierStokes(  # noqa: N802  it reads like the classes beside it
+    coordinates: Sequence[str],
+    viscosity: Number,
+    *,
+    exact: Literal["mass", "mass and momentum"] = "mass",
+    force: Force | None = None,
+) -> Equations:
+    """u_t + u . grad u + grad p = nu laplacian u + f with div u = 0, for a density of one.
+
+    With exact="mass" the fields are the velocities ux, uy (uz) and the pressure p, div u = 0 is held by
+    the weights, and the momentum equations are residuals. With "mass and momentum" the fields are u and
+    the momentum flux s = u u + p I - nu (grad u + grad u^T); u_t + div s = 0 is held as well, and what is
+    left is that very definition, without p, which is `derived`.
+
+    Args:
+        coordinates: "xy", "txy", "xyz" or "txyz"; without t the flow is steady.
+        viscosity: nu, kinematic, in units of length^2 / time; a name makes it an unknown number.
+        exact: which laws the weights hold.
+        force: per mass, in units of length / time^2; only with exact="mass".
+
+    Raises:
+        SettingsError: if there are no two or three coordinates of space, or a force would break a law.
+    """
+    axes = space(coordinates)
+    if len(axes) not in (2, 3) or not set(axes) <= set("xyz"):
+        raise SettingsError(
+            "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
+        )
+    velocity = tuple(f"u{axis}" for axis in axes)
+    if exact == "mass":
+
+        def residual(y: State) -> dict[str, Tensor]:
+            pull = force(y) if force else {}
+            return {f"momentum_{a}": _momentum(y, a, axes, viscosity) - pull.get(a, 0.0) for a in axes}
+
+        return Equations(
+            "Navier-Stokes", coordinates, (*velocity, "p"), {"mass": "div(u) = 0"}, residual, vectors=("u",)
+        )
+    if force is not None:
+        raise SettingsError(
+            "Navier-Stokes", "a force changes the momentum that is to be exact", 'use exact="mass"'
+        )
+    pairs = tuple(itertools.combinations_with_replacement(axes, 2))
+    rate = "dt(u) + " if "t" in coordinates else ""
+
+    def constitutive(y: State) -> dict[str, Tensor]:
+        off = {a + b: y[f"s{a}{b}"] - _flux(y, a, b, viscosity) for a, b in pairs}
+        found = {f"shear_{a}{b}": off[a + b] for a, b in pairs if a != b}
+        normal = [off[a + a] for a in axes]
+        return found | {f"normal_{a}": normal[i + 1] - normal[0] for i, a in enumerate(axes[1:])}
+
+    def pressure(y: State) -> Tensor:
+        total = y[f"s{axes[0]}{axes[0]}"] - _flux(y, axes[0], axes[0], viscosity)
+        for a in axes[1:]:
+            total = total + y[f"s{a}{a}"] - _flux(y, a, a, viscosity)
+        return total / len(axes)
+
+    return Equations(
+        "Navier-Stokes",
+        coordinates,
+        (*velocity, *(f"s{a}{b}" for a, b in pairs)),
+        {"mass": "div(u) = 0", "momentum": f"{rate}div(s) = 0"},
+        constitutive,
+        vectors=("u",),
+        tensors=("s",),
+        derived={"p": pressure},
+    )
+
+
+def _momentum(y: State, a: str, axes: Sequence[str], viscosity: Number) -> Tensor:
+    name = f"u{a}"
+    total = y.d("p", a) - number(y, viscosity) * y.laplacian(name)
+    for b in axes:
+        total = total + y[f"u{b}"] * y.d(name, b)
+    return total + y.d(name, "t") if "t" in y.coordinates else total
+
+
+def _flux(y: State, a: str, b: str, viscosity: Number) -> Tensor:
+    """The momentum flux without the pressure."""
+    strain = y.d(f"u{a}", b) + y.d(f"u{b}", a)
+    return y[f"u{a}"] * y[f"u{b}"] - number(y, viscosity) * strain
