@@ -56,8 +56,8 @@ def solve_shear_layer(
     Lengths are in sides of the square, velocities in that of the streams, the pressure is over the
     density and of mean zero. The solver is torch-cfd's for the vorticity, pseudo-spectral with the rule
     of 2/3, Runge-Kutta of fourth order for what is carried along and Crank-Nicolson for viscosity, in
-    double precision; velocities come from the stream function, so their divergence is zero to rounding. With the defaults the flow at t = 1 is within
-    5e-9 of those of shorter steps and more modes, relative L2.
+    double precision; velocities come from the stream function, so their divergence is zero to rounding.
+    With the defaults the flow at t = 1 is within 5e-9 of shorter steps and more modes, relative L2.
 
     Args:
         reynolds: of the side and the velocity of the streams.
