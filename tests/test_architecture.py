@@ -13,7 +13,8 @@ FLOORS = [
     {"laws", "grids", "optimization"},
     {"mixing", "reconciliation"},
     {"problems", "surrogates", "checking"},
-    {"training", "reporting", "benchmarks"},
+    {"training", "reporting"},
+    {"benchmarks"},
     {"commands"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -14,7 +14,7 @@ from torch import Tensor
 from physmix.benchmarks.row import Case, Row, ours
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
-from physmix.flows.solution import Solution as KnownFlow
+from physmix.flows.known import KnownFlow
 from physmix.problems import Burgers as BurgersEquation
 from physmix.problems import Condition, NavierStokes, Pin, Problem, Region
 from physmix.training import Solution, solve
@@ -92,11 +92,11 @@ def _gauge(missed: Tensor, points: Tensor, coordinates: Sequence[str]) -> Tensor
 
 def velocities(flow: KnownFlow) -> dict[str, Callable[[Tensor], Tensor]]:
     """The given velocities of a condition."""
-    return {
-        name: lambda points, known=known: flow.fields(points)[known]
-        for name, known in _NAMES.items()
-        if known in flow.names and name != "p"
-    }
+
+    def of(known: str) -> Callable[[Tensor], Tensor]:
+        return lambda points: flow.fields(points)[known]
+
+    return {name: of(known) for name, known in _NAMES.items() if known in flow.names and name != "p"}
 
 
 def kovasznay() -> Solve:

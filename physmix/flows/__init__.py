@@ -11,6 +11,7 @@ from physmix.flows.analytic import (
 )
 from physmix.flows.flow import Flow
 from physmix.flows.hdf5 import read_flow, write_flow
+from physmix.flows.known import KnownFlow
 from physmix.flows.record import Record
 from physmix.flows.simulation import (
     simulate_cavity,
@@ -25,17 +26,16 @@ from physmix.flows.simulation import (
     solve_shear_layer,
     solve_wake,
 )
-from physmix.flows.solution import Solution
 
 __all__ = [
     "Beltrami",
     "Burgers",
     "Flow",
     "IsentropicVortex",
+    "KnownFlow",
     "Kovasznay",
     "Record",
     "Riemann",
-    "Solution",
     "TaylorGreen",
     "exact_solution",
     "read_flow",

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physmix.errors import SettingsError, listing
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Record(Solution):
+class Record(KnownFlow):
     """The flow at each of some times; between them it is not known.
 
     Attributes:
@@ -26,7 +26,7 @@ class Record(Solution):
     """
 
     times: NDArray[np.float64]
-    states: Sequence[Solution]
+    states: Sequence[KnownFlow]
 
     coordinates = "txy"
     names = ("velocity_x", "velocity_y", "pressure")

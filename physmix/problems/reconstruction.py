@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from physmix.errors import SettingsError
-from physmix.flows import Flow, Solution, gas
+from physmix.flows import Flow, KnownFlow, gas
 
 COORDINATES = ("t", "x", "y")
 
@@ -155,7 +155,7 @@ class FlowReconstruction:
         """Relative L2 error of each primitive field at the held-out times and places."""
         return relative_errors(self.predict(self.samples.test_points), self.samples.test_values)
 
-    def exact_errors(self, exact: Solution) -> dict[str, float]:
+    def exact_errors(self, exact: KnownFlow) -> dict[str, float]:
         """The same against an exact solution with the primitive fields."""
         points = self.samples.test_points
         fields = exact.fields(points)

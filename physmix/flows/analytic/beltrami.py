@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from physmix.flows.checks import positive
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 
 @dataclass(frozen=True)
-class Beltrami(Solution):
+class Beltrami(KnownFlow):
     """u = -a (e^(a x) sin(a y + d z) + e^(a z) cos(a x + d y)) e^(-d^2 t / Re), v and w by cycling x, y, z.
 
     It obeys du/dt + u . grad(u) + grad(p) = laplacian(u) / Re and div(u) = 0, and curl(u) is a multiple

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from physmix.flows.checks import positive
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 _STEP = 0.05
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
-class Burgers(Solution):
+class Burgers(KnownFlow):
     """u_t + u u_x = viscosity u_xx from u = -sin(pi x), of period 2 along x; zero at x = -1, 0, 1.
 
     With u = -2 viscosity d/dx log(phi) the equation is that of heat, so u is a quotient of two integrals

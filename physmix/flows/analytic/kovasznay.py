@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from physmix.flows.checks import positive
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 
 @dataclass(frozen=True)
-class Kovasznay(Solution):
+class Kovasznay(KnownFlow):
     """u = 1 - e^(l x) cos(2 pi y), v = l / (2 pi) e^(l x) sin(2 pi y), p = -e^(2 l x) / 2.
 
     With l = Re / 2 - sqrt(Re^2 / 4 + 4 pi^2) it obeys u . grad(u) + grad(p) = laplacian(u) / Re and

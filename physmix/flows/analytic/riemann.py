@@ -17,14 +17,14 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.flows.checks import positive
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 State = tuple[float, float, float]
 """Density, velocity and pressure."""
 
 
 @dataclass(frozen=True)
-class Riemann(Solution):
+class Riemann(KnownFlow):
     """Two states of a perfect gas side by side at t = 0, and what becomes of them.
 
     The default is Sod's tube: a fan to the left, a contact and a shock to the right. On a discontinuity

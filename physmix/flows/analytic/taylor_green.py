@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from physmix.flows.checks import positive
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 
 @dataclass(frozen=True)
-class TaylorGreen(Solution):
+class TaylorGreen(KnownFlow):
     """u = -cos(x) sin(y) d, v = sin(x) cos(y) d, p = -(cos(2 x) + cos(2 y)) d^2 / 4, d = e^(-2 t / Re).
 
     It obeys du/dt + u . grad(u) + grad(p) = laplacian(u) / Re and div(u) = 0, with period 2 pi along x

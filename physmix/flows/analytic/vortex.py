@@ -16,11 +16,11 @@ from torch import Tensor
 from physmix.errors import SettingsError
 from physmix.flows import gas
 from physmix.flows.flow import Flow
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 
 @dataclass(frozen=True)
-class IsentropicVortex(Solution):
+class IsentropicVortex(KnownFlow):
     """A vortex of strength beta at the origin at t = 0, in a periodic square of side `length`.
 
     All quantities are dimensionless: the stream has density 1 and pressure 1.

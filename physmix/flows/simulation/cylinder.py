@@ -15,13 +15,13 @@ import torch
 
 from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
+from physmix.flows.known import KnownFlow
 from physmix.flows.simulation.channel import CENTRE, HEIGHT, LENGTH, RADIUS, channel
 from physmix.flows.simulation.continuation import steady
 from physmix.flows.simulation.finite_element_flow import FiniteElementFlow
 from physmix.flows.simulation.finite_elements import PACKAGE, Array
 from physmix.flows.simulation.provenance import made_by
 from physmix.flows.simulation.taylor_hood import TaylorHood
-from physmix.flows.solution import Solution
 
 VISCOSITY = 1e-3
 _FRONT, _BACK = (0.15, 0.2), (0.25, 0.2)
@@ -126,7 +126,7 @@ def simulate_cylinder(
 
 
 def in_channel(
-    flow: Solution,
+    flow: KnownFlow,
     name: str,
     points: int,
     reynolds: float,

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physmix.errors import SettingsError
+from physmix.flows.known import KnownFlow
 from physmix.flows.simulation.finite_elements import Array, finite_elements
 from physmix.flows.simulation.taylor_hood import TaylorHood
-from physmix.flows.solution import Solution
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteElementFlow(Solution):
+class FiniteElementFlow(KnownFlow):
     """An incompressible flow as its basis functions give it, at any point of the mesh.
 
     Values are in double precision and carry no gradients.

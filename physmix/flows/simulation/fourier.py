@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 _CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class FourierFlow(Solution):
+class FourierFlow(KnownFlow):
     """A flow in the unit square, of period 1, as its Fourier series gives it at any point.
 
     Attributes:

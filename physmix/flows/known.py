@@ -18,7 +18,7 @@ from physmix.flows.flow import Flow
 _VECTOR = "velocity"
 
 
-class Solution(ABC):
+class KnownFlow(ABC):
     """Fields as functions of space, and of time if they are unsteady.
 
     Attributes:
