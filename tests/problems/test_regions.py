@@ -42,7 +42,7 @@ def test_a_limit_cuts_off_a_region():
     region = Region(x=(0, 3), y=(0, 1)).inside(floor)
     assert float(floor(region.sample(300).points).min()) >= 0
     assert float(region.part("x=low").sample(50).points[:, 1].min()) >= 0.03 - 1e-12
-    sample, weights = quadrature(region, 60)
+    _, weights = quadrature(region, 60)
     shape = torch.linspace(0, 3, 4001, dtype=torch.float64)
     area = 3 - float(torch.trapezoid(0.3 / (1 + 9 * (shape - 1) ** 2), shape))
     assert float(weights.sum()) == pytest.approx(area, rel=1e-2)
