@@ -91,6 +91,10 @@ class Region:
                     "a region", problem, "give increasing places inside a coordinate of the box"
                 )
 
+    def over(self, **box: tuple[float, float]) -> Region:
+        """The region with other ends of some coordinates, such as a window of time."""
+        return Region(self.holes, self.grading, self.limits, **{**self.box, **box})
+
     def even(self) -> Region:
         """The region without grading."""
         return Region(self.holes, None, self.limits, **self.box)

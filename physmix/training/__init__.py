@@ -8,11 +8,13 @@ from physmix.training.checkpoint import (
 )
 from physmix.training.gauss_newton import Step, Trace
 from physmix.training.loop import History, Stage, Task, fit
+from physmix.training.marching import March, march
 from physmix.training.solution import Forecast, Solution, forecast, solve
 
 __all__ = [
     "Forecast",
     "History",
+    "March",
     "Solution",
     "Stage",
     "Step",
@@ -21,6 +23,7 @@ __all__ = [
     "fit",
     "forecast",
     "load_weights",
+    "march",
     "read_description",
     "read_weights",
     "save_checkpoint",

@@ -97,7 +97,7 @@ def solve_last_layer(
         if progress:
             progress(trace.steps[-1])
         # A step may fall short of its promise far from the solution; that it promised nothing tells.
-        stalled = system.left > (1 - _STALLED) ** 2 * loss
+        stalled = damping <= _LEAST and system.left > (1 - _STALLED) ** 2 * loss
         loss, damping = reached, max(damping / 100, _LEAST)
         if stalled:
             trace.reason = f"no step lowers the residuals by more than {_STALLED:.0%}"
