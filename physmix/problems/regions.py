@@ -95,6 +95,16 @@ class Region:
         """The region with other ends of some coordinates, such as a window of time."""
         return Region(self.holes, self.grading, self.limits, **{**self.box, **box})
 
+    def share(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
+        """The volume that each point of a sample stands for, one on average: less where it is graded."""
+        found = points.new_ones(len(points))
+        for name, places in self.grading.items():
+            ends = points.new_tensor([self.box[name][0], *places, self.box[name][1]])
+            along = points[:, self.coordinates.index(name)].contiguous()
+            cell = torch.searchsorted(ends, along).clamp(1, len(ends) - 1)
+            found = found * (ends[cell] - ends[cell - 1])
+        return found / found.mean()
+
     def even(self) -> Region:
         """The region without grading."""
         return Region(self.holes, None, self.limits, **self.box)

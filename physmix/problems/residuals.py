@@ -91,7 +91,8 @@ class Residuals:
         total = 0.0
         for number, piece in enumerate(self._pieces):
             found, _, _ = self._state(number)
-            total += self._factor(piece.term) ** 2 * float(torch.stack(list(found.values())).square().sum())
+            weighted = self._factor(piece.term) * self._roots(piece) * torch.stack(list(found.values()))
+            total += float(weighted.square().sum())
         return total
 
     def sizes(self) -> dict[str, float]:
@@ -108,8 +109,9 @@ class Residuals:
         """The weighted residuals with their Jacobian, some at a time."""
         for number, piece in enumerate(self._pieces):
             residual, jacobian = self._linear(number)
-            factor = self._factor(piece.term)
-            yield Rows(factor * residual.flatten(), factor * jacobian.flatten(0, 1), piece.support)
+            factor = self._factor(piece.term) * self._roots(piece)
+            rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
+            yield Rows(*rows, piece.support)
 
     def balanced(self) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
@@ -122,9 +124,15 @@ class Residuals:
         squares, rows = [0.0] * len(self.terms), [0] * len(self.terms)
         for number, piece in enumerate(self._pieces):
             residual, jacobian = self._linear(number)
-            squares[piece.term] += float(jacobian[..., : len(piece.support.columns)].square().sum())
+            sizes = jacobian[..., : len(piece.support.columns)].square().sum(2)
+            squares[piece.term] += float((self._roots(piece) ** 2 * sizes).sum())
             rows[piece.term] += residual.numel()
         self.balance = [n / s if s > 0 else 1.0 for s, n in zip(squares, rows, strict=True)]
+
+    def _roots(self, piece: _Piece) -> Float[Tensor, " point"]:
+        """The roots of the shares of the points of a piece."""
+        term = self.terms[piece.term]
+        return term.points.new_ones(len(piece.places)) if term.share is None else term.share[piece.places].sqrt()
 
     def _factor(self, place: int) -> float:
         term = self.terms[place]

@@ -28,6 +28,7 @@ class Term:
         residual: from a state to named residuals.
         known: further numbers at each point that the residual asks for by name, such as data.
         weight: of the term's mean square in the loss, beside the balance.
+        share: of each point in that mean, one on average; all alike if omitted.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Term:
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
+    share: Tensor | None = None
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -92,8 +94,14 @@ class Condition:
             known = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(coordinates)}
             wanted = {f"given {field}": value_at(v, sample.points) for field, v in self.values.items()}
             label = self.name or name or f"condition {number + 1}"
-            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight))
+            share = self.region_share(sample.points)
+            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, share))
         return found
+
+    def region_share(self, points):
+        parts = [self.where] if isinstance(self.where, Part) else self.where
+        if isinstance(self.where, Tensor): return None
+        return parts[0].region.share(points)
 
     def _samples(self, points: int, seed: int) -> list[tuple[str, Sample]]:
         if isinstance(self.where, Tensor):
