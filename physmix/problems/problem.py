@@ -86,6 +86,10 @@ class Problem:
             )
         ]
         at = torch.cat([inside, *(term.points for term in held)])
-        found = [Term(self.equations.name, at, self.equations.residual, share=self.region.share(at))] if self.equations.residual else []
+        found = (
+            [Term(self.equations.name, at, self.equations.residual, share=self.region.share(at))]
+            if self.equations.residual
+            else []
+        )
         pins = [term for one in self.conditions if isinstance(one, Pin) for term in one.terms(self.region)]
         return found + held + pins

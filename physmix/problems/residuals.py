@@ -132,7 +132,9 @@ class Residuals:
     def _roots(self, piece: _Piece) -> Float[Tensor, " point"]:
         """The roots of the shares of the points of a piece."""
         term = self.terms[piece.term]
-        return term.points.new_ones(len(piece.places)) if term.share is None else term.share[piece.places].sqrt()
+        return (
+            term.points.new_ones(len(piece.places)) if term.share is None else term.share[piece.places].sqrt()
+        )
 
     def _factor(self, place: int) -> float:
         term = self.terms[place]

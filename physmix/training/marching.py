@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -58,7 +60,7 @@ class March:
             return gathered(lambda state: state.d(field, along))
 
         known = {name: points[:, i] for i, name in enumerate(names)}
-        derived = {name: gathered(lambda state, name=name: state[name]) for name in self.problem.equations.derived}
+        derived = {name: gathered(itemgetter(name)) for name in self.problem.equations.derived}
         return State(names, self.problem.equations.fields, known | derived, lookup)
 
 
@@ -96,9 +98,11 @@ def march(
         else [low, *windows, high]
     )
     found: list[Solution] = []
-    for number, ends in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for number, ends in enumerate(itertools.pairwise(times)):
         if not ends[0] < ends[1]:
-            raise SettingsError("marching", f"windows meet at {times}", "give increasing times inside the region")
+            raise SettingsError(
+                "marching", f"windows meet at {times}", "give increasing times inside the region"
+            )
         window = _window(problem, region.over(t=ends), found[-1] if found else None)
         model = None
         if found:
