@@ -160,7 +160,8 @@ def _weights(vector: dict[Any, Any], coordinates: Iterable[str]) -> str:
         law = Law("", names, {("phi", operator): value})
         text = str(law).removesuffix(" = 0")
         before = fields.get(field, "")
-        fields[field] = (before + (" " if text[0] == "-" else " + ") + text) if before else text
+        joined = f"{before} - {text[1:]}" if text[0] == "-" else f"{before} + {text}"
+        fields[field] = joined if before else text
     return ", ".join(f"{field} = {text}" for field, text in fields.items())
 
 

@@ -62,6 +62,11 @@ def test_holes_of_a_steady_flow(capsys):
     assert "each body in the plane adds 1 channel of its own" in printed
 
 
+def test_terms_of_one_field_read_as_a_sum(capsys):
+    explain(find_law("dt(u) + dx(f) = nu*dx(dx(u))", constants={"nu": "1/100"}), ("t", "x"))
+    assert "f = dx(dx(phi)) - 100*dt(phi), u = 100*dx(phi)" in capsys.readouterr().out
+
+
 def test_totals_are_said_to_be_totals(capsys):
     assert explain(find_law("totals"), ("t", "x", "y")) == 0
     assert "integral(rho) = const" in capsys.readouterr().out
