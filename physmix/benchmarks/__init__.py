@@ -1,10 +1,17 @@
 """Benchmarks: our figures and those of peers, from one run."""
 
 from physmix.benchmarks.constraints import CONSTRAINTS
+from physmix.benchmarks.jets import JETS
 from physmix.benchmarks.laws import LAWS
+from physmix.benchmarks.pinn import PINN
 from physmix.benchmarks.row import Case, Row, table
 
-BENCHMARKS: dict[str, dict[str, Case]] = {"constraints": CONSTRAINTS, "laws": LAWS}
+BENCHMARKS: dict[str, dict[str, Case]] = {
+    "constraints": CONSTRAINTS,
+    "jets": JETS,
+    "laws": LAWS,
+    "pinn": PINN,
+}
 """Each benchmark's cases, by name."""
 
 __all__ = ["BENCHMARKS", "Case", "Row", "table"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from physmix.benchmarks.between_walls import walled_case, walled_cvxpy_case, walled_scale_case
 from physmix.benchmarks.library import AUTONOMOUS, KNOWN, System, library
 from physmix.benchmarks.normalisation import normalisation_case
 from physmix.benchmarks.parser import parser_case
@@ -76,6 +77,16 @@ LAWS: dict[str, Case] = {
     "reconciliation, beside cvxpy": cvxpy_case,
     **{
         f"reconciliation, scale, {' x '.join(map(str, grid))}": scale_case(grid)
+        for grid in ((512, 512), (128, 128, 128))
+    },
+    "reconciliation between walls, 48 x 33": walled_case((48, 33), body=False, varied=False),
+    "reconciliation between walls, 48 x 33, a body, weights by point": walled_case(
+        (48, 33), body=True, varied=True
+    ),
+    "reconciliation between walls, 14 x 11 x 9, a body": walled_case((14, 11, 9), body=True, varied=False),
+    "reconciliation between walls, beside cvxpy": walled_cvxpy_case,
+    **{
+        f"reconciliation between walls, scale, {' x '.join(map(str, grid))}": walled_scale_case(grid)
         for grid in ((512, 512), (128, 128, 128))
     },
     **{

@@ -34,4 +34,9 @@ TARGETS: dict[str, str] = {
     "growth from a quarter of the points, over N log N": "<= 2",
     "exceptions but law errors": "<= 0",
     "audited events while parsing": "<= 0",
+    # jets
+    "compiled, times faster than nested autograd (DeepXDE)": ">= 2",
+    "eager, times faster than nested autograd (DeepXDE)": ">= 1",
+    "gradient error over precision": "<= 100",
+    "times faster than all of that order": ">= 1.1",
 }

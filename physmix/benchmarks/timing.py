@@ -7,15 +7,28 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 
-def in_turn(alternatives: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each alternative in each round, after one round of warming up."""
+def in_turn(
+    alternatives: Mapping[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+    *,
+    settled: bool = False,
+) -> dict[str, list[float]]:
+    """Seconds of each alternative in each round, after one round of warming up.
+
+    For work on one thread `time.process_time` leaves out what other processes took. If `settled`, each
+    is run once more before it is timed, so that it finds memory as in a loop of its own, and not as
+    another has left it.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in alternatives}
     for number in range(rounds + 1):
         for name, run in alternatives.items():
-            began = time.perf_counter()
+            if settled:
+                run()
+            began = clock()
             run()
             if number:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return seconds
 
 

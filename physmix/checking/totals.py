@@ -158,8 +158,15 @@ def flow_grid(flow: Flow, law: Law, scheme: Scheme) -> PeriodicGrid | PointGrid:
     """The grid of a flow: its stored points, whose outermost are the ends of the domain unless periodic.
 
     Raises:
-        UnsupportedLawError: if it is not periodic, or not evenly spaced, and the scheme is not central2.
+        UnsupportedLawError: if it is not periodic, or not evenly spaced, and the scheme is not central2; or
+            if there is a body in it.
     """
+    if flow.solid is not None:
+        raise UnsupportedLawError(
+            law.name,
+            "there is a body in the flow, and no difference may be taken across it",
+            "give a part of the flow beside the body",
+        )
     lengths = {name: high - low for name, (low, high) in flow.box().items()}
     if flow.periodic and flow.evenly_spaced:
         return PeriodicGrid(tuple(flow.axes), flow.grid, tuple(lengths[name] for name in flow.axes), scheme)

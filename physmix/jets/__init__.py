@@ -1,6 +1,7 @@
 """Jets: Taylor coefficients of pointwise networks, carried forward through their layers."""
 
 from physmix.jets import towers
+from physmix.jets.compiling import compilation
 from physmix.jets.distances import ball, blend, box, union
 from physmix.jets.functions import Function, angle, coordinates
 from physmix.jets.network import Jet, Sine, activation, push, rule, seed
@@ -19,6 +20,7 @@ __all__ = [
     "ball",
     "blend",
     "box",
+    "compilation",
     "coordinates",
     "parse_function",
     "push",

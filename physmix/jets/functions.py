@@ -18,9 +18,10 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.jets import towers
-from physmix.jets.compose import Tower, cauchy, compose, product_plan
+from physmix.jets.compose import cauchy, compose, product_plan
 from physmix.jets.network import Jet, seed
 from physmix.jets.space import JetSpace
+from physmix.jets.towers import Tower
 from physmix.operators import plus
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from physmix.errors import NoJetRuleError, ShapeError
 from physmix.jets import towers
-from physmix.jets.compose import Coefficients, Tower, compose
+from physmix.jets.affine import affine
+from physmix.jets.compose import Coefficients, compose
 from physmix.jets.space import JetSpace
+from physmix.jets.towers import Tower
 from physmix.operators import Monomial
 
 
@@ -28,16 +31,21 @@ class Jet:
     @property
     def value(self) -> Float[Tensor, "point channel"]:
         """The function itself."""
-        return self.coefficients[0]
+        return self._parts[0]
+
+    @cached_property
+    def _parts(self) -> tuple[Tensor, ...]:
+        """The coefficients one by one, so that the backward pass gathers their gradients once."""
+        return self.coefficients.unbind(0)
 
     def derivative(self, monomial: Monomial) -> Float[Tensor, "point channel"]:
         """D^a f for one monomial a."""
-        place = self.space.position[monomial]
-        return self.space.factorials[place] * self.coefficients[place]
+        place = self.space.place(monomial)
+        return self.space.factorials[place] * self._parts[place]
 
     def derivatives(self, monomials: Sequence[Monomial]) -> Float[Tensor, "operator point channel"]:
         """D^a f for several monomials a, in their order."""
-        places = [self.space.position[monomial] for monomial in monomials]
+        places = [self.space.place(monomial) for monomial in monomials]
         factorials = self.coefficients.new_tensor([self.space.factorials[i] for i in places])
         first = places[0]
         whole = places == list(range(first, first + len(places)))  # one block, as of one order: no copy
@@ -67,16 +75,22 @@ def rule(kind: type[nn.Module]) -> Callable[[Rule], Rule]:
     return register
 
 
-def seed(points: Float[Tensor, "point coordinate"], order: int) -> Jet:
-    """The jet of the coordinates themselves: value, and slope 1 along each."""
-    space = JetSpace(points.shape[1], order)
-    unit = torch.eye(space.coordinates, dtype=points.dtype, device=points.device)
-    parts = [points[None]]
-    if order >= 1:
-        parts.append(unit[:, None, :].expand(-1, points.shape[0], -1))
-    rest = len(space.indices) - 1 - (space.coordinates if order >= 1 else 0)
-    parts.append(points.new_zeros(rest, *points.shape))
-    return Jet(space, torch.cat(parts))
+def seed(points: Float[Tensor, "point coordinate"], order: int | JetSpace) -> Jet:
+    """The jet of the coordinates themselves: value, and slope 1 along each.
+
+    Args:
+        points: where.
+        order: of the highest derivatives, or the space of those to carry; see `JetSpace.closure`.
+    """
+    space = order if isinstance(order, JetSpace) else JetSpace(points.shape[1], order)
+    if space.coordinates != points.shape[1]:
+        raise ShapeError("points", points.shape, f"{space.coordinates} coordinates")
+    coefficients = points.new_zeros(len(space.indices), *points.shape)
+    coefficients[0] = points
+    for place, index in enumerate(space.indices):
+        if sum(index) == 1:
+            coefficients[place, :, index.index(1)] = 1
+    return Jet(space, coefficients)
 
 
 def push(module: nn.Module, jet: Jet) -> Jet:
@@ -111,20 +125,36 @@ def _identity(module: nn.Identity, jet: Jet) -> Jet:
 def _linear(module: nn.Linear, jet: Jet) -> Jet:
     if jet.coefficients.shape[-1] != module.in_features:
         raise ShapeError("a jet", jet.coefficients.shape, f"{module.in_features} channels")
-    out = jet.coefficients @ module.weight.T
-    if module.bias is not None:  # a constant has no derivative
-        out[0].add_(module.bias)
-    return Jet(jet.space, out)
+    return Jet(jet.space, affine(jet.coefficients, module.weight, module.bias))
 
 
 def activation(kind: type[nn.Module], tower: Tower) -> None:
     """Register an element-wise activation by its tower of derivatives."""
+    _tower_of(kind)(lambda _: tower)
 
-    @rule(kind)
-    def apply(module: nn.Module, jet: Jet) -> Jet:
-        del module
-        return Jet(jet.space, compose(jet.coefficients, tower, jet.space))
+
+def _tower_of(kind: type[nn.Module]) -> Callable[[Callable[[Any], Tower]], None]:
+    """Register an activation whose tower depends on the module's settings."""
+
+    def register(choose: Callable[[Any], Tower]) -> None:
+        @rule(kind)
+        def apply(module: nn.Module, jet: Jet) -> Jet:
+            return Jet(jet.space, compose(jet.coefficients, choose(module), jet.space))
+
+    return register
 
 
 activation(nn.Tanh, towers.tanh)
 activation(Sine, towers.sin)
+activation(nn.Sigmoid, towers.sigmoid)
+activation(nn.SiLU, towers.silu)
+
+
+@_tower_of(nn.GELU)
+def _gelu(module: nn.GELU) -> Tower:
+    return towers.gelu_tanh if module.approximate == "tanh" else towers.gelu
+
+
+@_tower_of(nn.Softplus)
+def _softplus(module: nn.Softplus) -> Tower:
+    return towers.softplus(module.beta, module.threshold)

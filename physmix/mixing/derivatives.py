@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from physmix.errors import SettingsError, listing
-from physmix.jets import push, seed
+from physmix.jets import JetSpace, push, seed
 from physmix.mixing.potentials import PotentialModel
 from physmix.mixing.support import Support, constraint_blocks
 from physmix.operators import Monomial, plus
@@ -53,7 +53,7 @@ class DerivativeMap:
             for f, (_, b) in zip(self._places, self.entries, strict=True)
         ]
         self.monomials = tuple(dict.fromkeys(m for terms in self._terms for _, _, m in terms))
-        self.order = max((sum(m) for m in self.monomials), default=0)
+        self._space = JetSpace.closure(self.monomials) if self.monomials else None
         lengths = model.length.tolist()
         units = [math.prod(x**n for x, n in zip(lengths, b, strict=True)) for _, b in self.entries]
         self._scale = model.size.detach()[self._places] / torch.tensor(units, dtype=torch.float64)
@@ -76,10 +76,10 @@ class DerivativeMap:
         self, points: Float[Tensor, "point coordinate"], support: Support
     ) -> Float[Tensor, "monomial point potential"]:
         """The derivatives that the entries need, of the potentials that are not zero at the points."""
-        if not self.monomials:
+        if self._space is None:
             return points.new_zeros(0, len(points), len(support.potentials))
         scaled = (points - self.model.centre) / self.model.length
-        return push(support.network, seed(scaled, self.order)).derivatives(self.monomials)
+        return push(support.network, seed(scaled, self._space)).derivatives(self.monomials)
 
     def values(
         self, points: Float[Tensor, "point coordinate"], support: Support, channels: Tensor

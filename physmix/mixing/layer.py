@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from physmix.constraints import ConstraintSet
 from physmix.errors import SettingsError, ShapeError
 from physmix.jets import Jet, rule
+from physmix.jets.affine import affine
 from physmix.optimization import constrain
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -152,7 +153,7 @@ def _mix_jet(module: MixingLayer, jet: Jet) -> Jet:
             jet.coefficients.shape,
             "axis=-1 or axis=1: points come as (point, channel)",
         )
-    out = mix(jet.coefficients, module.weight)
-    if module.bias is not None:  # a constant has no derivative
-        out[0].add_(module.bias)
-    return Jet(jet.space, out)
+    inputs = module.weight.shape[1]
+    if jet.coefficients.shape[-1] != inputs:
+        raise ShapeError("the jet for a mixing layer", jet.coefficients.shape, f"{inputs} there")
+    return Jet(jet.space, affine(jet.coefficients, module.weight, module.bias))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from physmix.errors import SettingsError, ShapeError
-from physmix.jets import Jet, push, seed
+from physmix.jets import Jet, JetSpace, compilation, push, seed
 from physmix.laws import (
     Law,
     Scaling,
@@ -46,6 +46,8 @@ class PotentialModel(nn.Module):
         walls: where fields equal the liftings. The potentials are shared out among the classes of
             `wall_classes`, each multiplied by its powers of the distances.
         liftings: given potentials that carry the values on walls, or what no other potential reaches.
+        compiled: whether jets are pushed in compiled kernels; see `physmix.jets.compilation`. It may
+            be set at any time, and is no part of the weights.
 
     Raises:
         UnknownFieldError, UnsupportedLawError, ContradictionError, NoFreedomError: if the laws
@@ -67,12 +69,13 @@ class PotentialModel(nn.Module):
         generator: torch.Generator | None = None,
         walls: Sequence[Wall] = (),
         liftings: Sequence[Lifting] = (),
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         scaling = scaling or Scaling()
         self.network, self.laws = network, tuple(laws)
         self.fields, self.coordinates = tuple(fields), tuple(coordinates)
-        self.scaling = scaling
+        self.scaling, self.compiled = scaling, compiled
         self.claim = claim_laws(self.laws, self.fields)
         scaled = [scaling.apply(law) for law in self.laws]
         for law in scaled:
@@ -118,12 +121,20 @@ class PotentialModel(nn.Module):
     length: Tensor
     size: Tensor
 
-    def jet(self, points: Float[Tensor, "point coordinate"], order: int | None = None) -> Jet:
-        """The jet of the potentials in scaled coordinates."""
+    def jet(self, points: Float[Tensor, "point coordinate"], order: int | JetSpace | None = None) -> Jet:
+        """The jet of the potentials in scaled coordinates.
+
+        Args:
+            points: in physical coordinates.
+            order: of the highest derivatives, or the space of those to carry; by default, what is mixed.
+        """
         if points.ndim != 2 or points.shape[1] != len(self.coordinates):
             raise ShapeError("points", points.shape, f"(points, {len(self.coordinates)})")
         scaled = (points - self.centre) / self.length
-        return push(self.network, seed(scaled, self.order if order is None else order))
+        if order is None:
+            order = JetSpace.closure(self.mixing.constraint.operators.monomials)
+        with compilation(wanted=self.compiled):
+            return push(self.network, seed(scaled, order))
 
     def forward(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, "point field"]:
         """The fields at points given in physical coordinates."""

@@ -203,3 +203,16 @@ def test_random_states_are_periodic_smooth_and_of_the_given_size():
     assert states.shape == (4, 32, 32, 2)
     torch.testing.assert_close(states.std((0, 1, 2)), size, rtol=0.3, atol=0)
     assert (states - states.roll(1, 1)).std() < 0.5 * states.std()
+
+
+def test_no_difference_is_taken_across_a_body():
+    from physmix.flows import TaylorGreen
+
+    axis = np.linspace(0.5, 5.5, 8)
+    flow = TaylorGreen().on_grid("t", {"x": axis, "y": axis}, time=np.zeros(1))
+    (law,) = parse_laws({"volume": "dx(velocity_x) + dy(velocity_y) = 0"}, "xy")
+    assert judge_flow(flow, [law], "central2")
+    solid = np.zeros((8, 8), dtype=bool)
+    solid[3, 3] = True
+    with pytest.raises(UnsupportedLawError, match="body in the flow"):
+        judge_flow(dataclasses.replace(flow, solid=solid), [law], "central2")

@@ -8,7 +8,16 @@ import sys
 import pytest
 import torch
 
-from physmix.benchmarks import BENCHMARKS, dense, projector, reconciliation, scale, violation, walls
+from physmix.benchmarks import (
+    BENCHMARKS,
+    between_walls,
+    dense,
+    projector,
+    reconciliation,
+    scale,
+    violation,
+    walls,
+)
 from physmix.benchmarks.laws import dimensions_case, refused_case
 from physmix.benchmarks.library import KNOWN, library
 from physmix.benchmarks.row import ours
@@ -166,3 +175,17 @@ def test_random_texts_are_refused_or_read_and_never_evaluated(evaluating):
     assert rows["exceptions but law errors"][1] is not evaluating
     assert rows["audited events while parsing"][1] is not evaluating
     assert (rows["share of laws among the texts"][0] > 0.1) is not evaluating
+
+
+@pytest.mark.parametrize(
+    "case", [name for name in LAWS if name.startswith("reconciliation between") and "scale" not in name]
+)
+def test_reconciliation_between_walls_holds(case, monkeypatch):
+    rows = LAWS[case](case)
+    assert not short(rows)
+    noisy = [row.value for row in rows if row.system == "the noisy flow"]
+    assert all(value > 1e-2 for value in noisy)
+    if not noisy:
+        return
+    monkeypatch.setattr(between_walls.LawfulFields, "project", lambda _, fields: fields)
+    assert short(LAWS[case]("twin")) == {reconciliation.LEFT}

@@ -1,0 +1,157 @@
+"""Solving flows that are known: errors, seconds and violations, with rivals beside us at equal time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from physmix.benchmarks.row import Case, Row, ours
+from physmix.benchmarks.violation import OVER, over_bound
+from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
+from physmix.flows.known import KnownFlow
+from physmix.problems import Burgers as BurgersEquation
+from physmix.problems import Condition, NavierStokes, Pin, Problem, Region
+from physmix.training import Solution, solve
+
+POINTS = 4000  # at which errors are measured
+_NAMES = {"ux": "velocity_x", "uy": "velocity_y", "uz": "velocity_z", "p": "pressure"}
+_GAUGE = 8  # powers of time that a pressure may be off by
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A problem with a known solution, and what is asked of us.
+
+    Attributes:
+        flow: the solution.
+        problem: with its values on the boundary and at the start.
+        settings: of `solve`.
+        error: target of the mean of the fields' relative L2 errors.
+        seconds: target of the time, all included but imports.
+    """
+
+    flow: KnownFlow
+    problem: Problem
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    error: str = "<= 1e-6"
+    seconds: str = "<= 60"
+
+
+def solve_case(make: Callable[[], Solve]) -> Case:
+    """The errors by field, their mean, the seconds, and the violation of each law over its bound."""
+
+    def run(case: str) -> list[Row]:
+        asked = make()
+        began = time.perf_counter()
+        solution = solve(asked.problem, **asked.settings)
+        seconds = time.perf_counter() - began
+        errors = field_errors(solution, asked.flow)
+        findings = solution.judge(points=64, boxes=2)
+        mean = sum(errors.values()) / len(errors)
+        return [
+            ours(case, "mean relative error", mean, target=asked.error),
+            *(ours(case, f"relative error of {name}", error) for name, error in errors.items()),
+            ours(case, "seconds", seconds, "s", target=asked.seconds),
+            ours(case, "steps", len(solution.trace.steps)),
+            ours(case, OVER, max(over_bound(finding) for finding in findings)),
+        ]
+
+    return run
+
+
+def field_errors(solution: Solution, flow: KnownFlow) -> dict[str, float]:
+    """Relative L2 errors at fresh points; of a pressure up to a constant at each time."""
+    points = solution.problem.region.even().sample(POINTS, seed=12345).points
+    state, true = solution.at(points), flow.fields(points)
+    found = {}
+    for name in (*solution.problem.equations.fields, *solution.problem.equations.derived):
+        known = _NAMES.get(name, name)
+        if known in true:
+            missed = state[name] - true[known]
+            if name == "p":
+                missed = missed - _gauge(missed, points, solution.problem.coordinates)
+            found[name] = float(missed.norm() / true[known].norm())
+    return found
+
+
+def _gauge(missed: Tensor, points: Tensor, coordinates: Sequence[str]) -> Tensor:
+    """The part of a difference of pressures that depends on time alone."""
+    if "t" not in coordinates:
+        return missed.mean()
+    when = points[:, list(coordinates).index("t")]
+    when = 2 * (when - when.min()) / (when.max() - when.min()) - 1
+    powers = torch.stack([when**k for k in range(_GAUGE)], 1)
+    return powers @ torch.linalg.lstsq(powers, missed[:, None]).solution[:, 0]
+
+
+def velocities(flow: KnownFlow) -> dict[str, Callable[[Tensor], Tensor]]:
+    """The given velocities of a condition."""
+
+    def of(known: str) -> Callable[[Tensor], Tensor]:
+        return lambda points: flow.fields(points)[known]
+
+    return {name: of(known) for name, known in _NAMES.items() if known in flow.names and name != "p"}
+
+
+def kovasznay() -> Solve:
+    """Re 40 on [-0.5, 1] x [-0.5, 1.5], velocities on the boundary."""
+    flow, region = Kovasznay(40.0), Region(x=(-0.5, 1.0), y=(-0.5, 1.5))
+    conditions: list[Condition | Pin] = [Condition(region.boundary, velocities(flow)), Pin({"p": 0.0})]
+    problem = Problem(region, NavierStokes("xy", 1 / 40), conditions, points=2500, boundary_points=800)
+    return Solve(flow, problem, {"features": 700, "slope": 4.0}, "<= 1e-8", "<= 60")
+
+
+def taylor_green() -> Solve:
+    """Re 100 on [0, 2 pi]^2, t in [0, 1]; velocities at the start and on the boundary; plain features."""
+    flow = TaylorGreen(100.0)
+    region = Region(t=(0.0, 1.0), x=(0.0, 2 * math.pi), y=(0.0, 2 * math.pi))
+    given = velocities(flow)
+    conditions: list[Condition | Pin] = [
+        Condition(region.start, given),
+        Condition(region.boundary, given),
+        Pin({"p": 0.0}),
+    ]
+    problem = Problem(region, NavierStokes("txy", 1 / 100), conditions, points=4500, boundary_points=900)
+    return Solve(flow, problem, {"features": 1200, "slope": [0.05, 6.5, 6.5]}, "<= 1e-6", "<= 180")
+
+
+def beltrami() -> Solve:
+    """Re 1, a = d = 1 on [-1, 1]^3, t in [0, 1]; velocities at the start and on the boundary."""
+    flow = Beltrami(1.0, 1.0, 1.0)
+    region = Region(t=(0.0, 1.0), x=(-1.0, 1.0), y=(-1.0, 1.0), z=(-1.0, 1.0))
+    given = velocities(flow)
+    conditions: list[Condition | Pin] = [
+        Condition(region.start, given, points=1000),
+        Condition(region.boundary, given),
+        Pin({"p": 0.0}),
+    ]
+    problem = Problem(region, NavierStokes("txyz", 1.0), conditions, points=4000, boundary_points=2400)
+    return Solve(flow, problem, {"features": 900, "slope": [0.3, 0.6, 0.6, 0.6]}, "<= 2.7e-5", "<= 600")
+
+
+def burgers() -> Solve:
+    """Viscosity 0.01 / pi on [-1, 1], t in [0, 1], from -sin(pi x), zero at both ends."""
+    flow = Burgers()
+    cuts = [math.sinh(3.5 * s / 10) / math.sinh(3.5) for s in range(-9, 10)]
+    region = Region(t=(0.0, 1.0), x=(-1.0, 1.0)).graded(x=cuts)
+    conditions: list[Condition | Pin] = [
+        Condition(region.start, {"u": lambda points: -torch.sin(math.pi * points[:, 1])}),
+        Condition(region.boundary, {"u": 0.0}),
+    ]
+    problem = Problem(region, BurgersEquation(flow.viscosity), conditions, points=24000, boundary_points=1000)
+    settings = {"features": 120, "slope": [2.0, 4.0], "subdomains": (3, cuts), "steps": 40}
+    return Solve(flow, problem, settings, "<= 1e-6", "<= 180")
+
+
+PINN: dict[str, Case] = {
+    "Kovasznay, Re 40": solve_case(kovasznay),
+    "Taylor-Green, Re 100": solve_case(taylor_green),
+    "Beltrami in three dimensions": solve_case(beltrami),
+    "Burgers": solve_case(burgers),
+}
