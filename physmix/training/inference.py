@@ -11,10 +11,11 @@ import torch
 from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.problems import DataTerm, Problem, Residuals, feature_model
-from physmix.training.gauss_newton import Step, solve_last_layer
+from physmix.training.gauss_newton import Step, Trace, solve_last_layer
 from physmix.training.posterior import Posterior
 from physmix.training.solution import Solution
 
+_LADDER = (0.3, 1.0, 3.0, 10.0, 30.0)  # of exactness
 _FIRST = 0.05  # deviation of noise that is not known, over that of the values
 _ROUNDS = 10  # of estimates of the noise; each changes the last by far less
 _CONVERGED = 1e-2  # of the sum of squares, in units of variance: 0.1 standard errors
@@ -28,6 +29,7 @@ class Inference:
         solution: the most probable.
         posterior: how far from it the truth may be.
         deviations: of the noise, by measured term, over those that were given; absolute where none were.
+        exactness: of the equations, see `Residuals.balanced`.
         tolerances: by term, the root mean square of a residual of equations or conditions, in its own
             units, that counts as much as one measurement that is off by its deviation.
         misfit: the sum of squares over the number of measurements, about 1 if all is as was said.
@@ -37,6 +39,7 @@ class Inference:
     solution: Solution
     posterior: Posterior
     deviations: Mapping[str, float]
+    exactness: float
     tolerances: Mapping[str, float]
     misfit: float
     spread: float
@@ -62,7 +65,7 @@ def infer(
     problem: Problem,
     model: PotentialModel | None = None,
     *,
-    exactness: float = 10.0,
+    exactness: float | None = None,
     steps: int = 30,
     progress: Callable[[Step], None] | None = None,
     **features: object,
@@ -71,9 +74,10 @@ def infer(
 
     The sum of squares is minus twice the log of a probability: measurements count in units of their
     deviations, equations and other conditions as if each mode of their residuals were normal with
-    the `tolerances` that follow from `exactness`. These should be so low that the equations are exact for
-    the data, and not so low that the features, which obey them approximately, cannot follow the data: then
-    the misfit rises above one. A first fit with lower exactness leads into the basin of the minimum.
+    the `tolerances` that follow from `exactness`. They should be so low that the equations are exact for
+    the data, and not so low that the features, which obey them approximately, cannot follow the data. So
+    exactness is raised step by step, each fit the start of the next, for as long as the misfit stays within
+    one standard deviation of one, or of the first where that is larger.
 
     Noise that is not given is estimated for each field as its sum of squares over n - (degrees of freedom
     used), see `Posterior.used`, until it stays (iterated maximum likelihood of variance components;
@@ -82,7 +86,7 @@ def infer(
     Args:
         problem: with `Measured` among its conditions.
         model: see `solve`.
-        exactness: see `Residuals.balanced`.
+        exactness: see `Residuals.balanced`; raised as far as the data allow where omitted.
         steps: at most, of each fit.
         progress: called after each step.
         features: of `feature_model`.
@@ -102,27 +106,56 @@ def infer(
     for i, term in data.items():
         if term.estimated:
             residuals.balance[i] = 1 / max(_FIRST * float(term.known["measured"].std()), 1e-300) ** 2
-    residuals.balanced(min(1.0, exactness))
+    ladder = _LADDER if exactness is None else (exactness,)
+    residuals.balanced(min(ladder))
     solve_last_layer(residuals, steps=steps, least=1.0, progress=progress)
-    for _ in range(_ROUNDS):
-        residuals.balanced(exactness)
+    count, most, best = sum(len(term.points) for term in data.values()), math.inf, None
+    for exact in ladder:
+        residuals.balanced(exact)
         trace = solve_last_layer(residuals, steps=steps, least=_CONVERGED, progress=progress)
-        posterior = Posterior(residuals)
-        if not _estimated(residuals, data, posterior):
+        misfit = residuals.loss() / count
+        if best is not None and misfit > most:
             break
+        most = min(most, max(1.0, misfit) + math.sqrt(2 / count))
+        trace, posterior = _noise_estimated(residuals, data, exact, steps, trace, progress)
+        coordinates, numbers = residuals.layout.coordinates(), dict(residuals.unknowns)
+        best = exact, coordinates, numbers, list(residuals.balance), trace, posterior
+    assert best is not None
+    exact, coordinates, residuals.unknowns, residuals.balance, trace, posterior = best
+    residuals.layout.set(coordinates)
     fresh = Residuals(replace(problem, seed=problem.seed + 7919), model)
     fresh.unknowns = residuals.unknowns
     solution = Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
-    count = sum(len(term.points) for term in data.values())
     others = [i for i in range(len(residuals.terms)) if i not in data]
     return Inference(
         solution,
         posterior,
         {term.name: residuals.balance[i] ** -0.5 for i, term in data.items()},
+        exact,
         {residuals.terms[i].name: (residuals.terms[i].weight * residuals.balance[i]) ** -0.5 for i in others},
         residuals.loss() / count,
         math.sqrt(2 / count),
     )
+
+
+def _noise_estimated(
+    residuals: Residuals,
+    data: Mapping[int, DataTerm],
+    exactness: float,
+    steps: int,
+    trace: Trace,
+    progress: Callable[[Step], None] | None,
+) -> tuple[Trace, Posterior]:
+    """The fit with noise that is not given estimated from it, in turn until both stay."""
+    posterior = Posterior(residuals)
+    for _ in range(_ROUNDS):
+        if not _estimated(residuals, data, posterior):
+            break
+        residuals.balanced(exactness)
+        trace = solve_last_layer(residuals, steps=steps, least=_CONVERGED, progress=progress)
+        freedom, posterior = posterior.freedom, Posterior(residuals)
+        posterior.freedom = freedom
+    return trace, posterior
 
 
 def _estimated(residuals: Residuals, data: Mapping[int, DataTerm], posterior: Posterior) -> bool:
