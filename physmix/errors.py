@@ -139,6 +139,20 @@ class FlowFileError(PhysmixError):
         super().__init__(f"flow file {path}: {problem}; {remedy}.")
 
 
+class SensorFileError(PhysmixError):
+    """A table of measurements that cannot be read."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"sensor file {path}: {problem}; {remedy}.")
+
+
+class MeshFileError(PhysmixError):
+    """A mesh or grid with fields that cannot be read or written."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"mesh file {path}: {problem}; {remedy}.")
+
+
 class CheckpointError(PhysmixError):
     """A checkpoint that cannot be read, or belongs to something else."""
 
