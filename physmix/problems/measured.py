@@ -87,4 +87,4 @@ class Measured:
 
         known = {"measured": value.double(), "deviation": deviation}
         at = self.points.detach().double()
-        return DataTerm(f"{self.name} {field}", at, residual, known, float(count), given is None)
+        return DataTerm(f"{self.name} {field}", at, residual, known, float(count), estimated=given is None)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.mixing.derivatives import Entry
-from physmix.problems import Condition, Part, Pin, Problem, Region, State, feature_model
+from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
 from physmix.training.gauss_newton import Step
 from physmix.training.solution import Solution, solve
 
@@ -82,13 +82,14 @@ def march(
         features: of `feature_model`; subdomains along time are those of each window.
 
     Raises:
-        SettingsError: if there is no time, no condition at the start, an unknown number, or times do not
-            increase.
+        SettingsError: if there is no time, no condition at the start, an unknown number or data, or times
+            do not increase.
     """
     region = problem.region
-    if "t" not in region.box or problem.unknowns:
-        what = "it has unknown numbers" if problem.unknowns else "it has no time"
-        raise SettingsError("marching", what, "use solve")
+    measured = any(isinstance(one, Measured) for one in problem.conditions)
+    if "t" not in region.box or problem.unknowns or measured:
+        what = "it has unknown numbers or data" if problem.unknowns or measured else "it has no time"
+        raise SettingsError("marching", what, "use solve, or infer")
     if not any(_at_start(one) for one in problem.conditions):
         raise SettingsError("marching", "nothing is given at the start", "add Condition(region.start, {...})")
     low, high = region.box["t"]
@@ -119,7 +120,7 @@ def march(
     return March(problem, tuple(found))
 
 
-def _at_start(condition: Condition | Pin) -> bool:
+def _at_start(condition: object) -> bool:
     if not isinstance(condition, Condition) or isinstance(condition.where, Tensor):
         return False
     parts = [condition.where] if isinstance(condition.where, Part) else condition.where
@@ -128,9 +129,9 @@ def _at_start(condition: Condition | Pin) -> bool:
 
 def _window(problem: Problem, region: Region, last: Solution | None) -> Problem:
     """The problem over a window of time."""
-    conditions: list[Condition | Pin] = []
+    conditions: list[Condition | Measured | Pin] = []
     for one in problem.conditions:
-        if isinstance(one, Pin):
+        if not isinstance(one, Condition):
             conditions.append(one)
         elif isinstance(one.where, Tensor):
             when = one.where[:, region.coordinates.index("t")]
