@@ -13,12 +13,20 @@ import torch
 from torch import nn
 
 from physmix.errors import SettingsError, listing, suggestion
-from physmix.flows import simulate_vortex
+from physmix.flows import simulation
 from physmix.jets import Sine
 
 Made = TypeVar("Made")
 
-FLOWS: dict[str, Callable[..., Any]] = {"vortex": simulate_vortex}
+FLOWS: dict[str, Callable[..., Any]] = {
+    "cavity": simulation.simulate_cavity,
+    "cylinder": simulation.simulate_cylinder,
+    "kelvin_helmholtz": simulation.simulate_kelvin_helmholtz,
+    "shear_layer": simulation.simulate_shear_layer,
+    "sod": simulation.simulate_sod,
+    "vortex": simulation.simulate_vortex,
+    "wake": simulation.simulate_wake,
+}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sin": Sine}
 
 

@@ -50,6 +50,7 @@ def simulate(settings: Mapping[str, Any]) -> int:
         total=duration if known else None,
         unit="t",
         desc=str(rest.get("name")),
+        disable=not known,
         bar_format="{l_bar}{bar}| {n:.2f}/{total:.2f}",
     ) as bar:
 
@@ -81,5 +82,5 @@ def _difference(old: Flow, new: Flow) -> float:
         a, b = old.component(name), new.component(name)
         if a.shape != b.shape:
             return float("inf")
-        worst = max(worst, float(np.abs(a - b).max() / np.abs(b).max()))
+        worst = max(worst, float(np.abs(a - b).max() / (np.abs(b).max() or 1.0)))
     return worst

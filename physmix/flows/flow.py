@@ -24,6 +24,8 @@ class Flow:
         parameters: constants of the simulation, such as gamma.
         boundary: type of boundary along each dimension: PERIODIC, WALL or OPEN.
         provenance: how the flow was made, as text: solver, version, parameters.
+        solid: points that lie in a body and not in the fluid, boolean, of the shape of the grid; None
+            if there is no body. Every field is 0 there.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Flow:
     parameters: Mapping[str, float] = field(default_factory=dict)
     boundary: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    solid: NDArray[np.bool_] | None = None
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -42,8 +45,8 @@ class Flow:
 
     @property
     def periodic(self) -> bool:
-        """Whether the flow is periodic along every dimension."""
-        return all(self.boundary.get(name) == "PERIODIC" for name in self.axes)
+        """Whether the flow is periodic along every dimension, without a body in it."""
+        return self.solid is None and all(self.boundary.get(name) == "PERIODIC" for name in self.axes)
 
     @property
     def evenly_spaced(self) -> bool:

@@ -8,6 +8,7 @@
     /t2_fields            second-order tensors (none written)
     /scalars              each simulation parameter, shape ()
     /boundary_conditions  x_periodic, ...    mask over the points of the dimension
+                          body_wall          mask over the grid: the points in a body
 
 A file from another hand is not trusted: links out of the file are refused, sizes are checked before
 anything is read, and every number must be finite.
@@ -77,13 +78,19 @@ def _write(file: h5py.File, flow: Flow) -> None:
         _dataset(group, key, np.float64(value))
     group = file.create_group("boundary_conditions")
     for key, kind in flow.boundary.items():
-        part = group.create_group(f"{key}_{kind.lower()}")
-        part.attrs.update(sample_varying=False, time_varying=False, bc_type=kind)
-        part.attrs["associated_dims"] = [key]
-        part.attrs["associated_fields"] = np.array([], dtype=h5py.string_dtype())
         mask = np.zeros(len(flow.axes[key]), dtype=bool)
         mask[[0, -1]] = True
-        _dataset(part, "mask", mask)
+        _boundary(group, key, kind, [key], mask)
+    if flow.solid is not None:
+        _boundary(group, "body", "WALL", axes, flow.solid)
+
+
+def _boundary(group: h5py.Group, name: str, kind: str, axes: list[str], mask: NDArray[np.bool_]) -> None:
+    part = group.create_group(f"{name}_{kind.lower()}")
+    part.attrs.update(sample_varying=False, time_varying=False, bc_type=kind)
+    part.attrs["associated_dims"] = axes
+    part.attrs["associated_fields"] = np.array([], dtype=h5py.string_dtype())
+    _dataset(part, "mask", mask)
 
 
 def _dataset(
@@ -130,7 +137,7 @@ class _Reader:
         for name in _GROUPS:
             self.group(name)
         axes = {name: self.axis(name) for name in self.names("dimensions", "spatial_dims")}
-        time = self.axis("time")
+        time = self.axis("time", least=1)  # a steady flow has one
         grid = tuple(len(axis) for axis in axes.values())
         fields: list[dict[str, NDArray[np.floating]]] = []
         for order in (0, 1):
@@ -156,6 +163,7 @@ class _Reader:
             vectors=fields[1],
             parameters=parameters,
             boundary=self.boundary(),
+            solid=self.solid(grid),
             provenance={
                 key.removeprefix(_PROVENANCE): _text(value)
                 for key, value in self.file.attrs.items()
@@ -198,33 +206,51 @@ class _Reader:
         return names
 
     def boundary(self) -> dict[str, str]:
-        found = {}
-        for name in self.group("boundary_conditions"):
-            attributes = self.group(f"boundary_conditions/{name}").attrs
-            for axis in np.atleast_1d(attributes.get("associated_dims", ())):
-                found[_text(axis)] = _text(attributes.get("bc_type", "")).upper()
+        """Types of boundary by dimension."""
+        return {
+            axis: kind
+            for _, kind, axes in self.conditions()
+            for axis in axes
+            if kind != "WALL" or len(axes) == 1
+        }
+
+    def solid(self, grid: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """The points of all bodies: walls with a mask over the whole grid."""
+        found = None
+        for name, kind, axes in self.conditions():
+            if kind != "WALL" or len(axes) == 1:
+                continue
+            data = self.item(f"{name}/mask")
+            if not isinstance(data, h5py.Dataset) or data.shape != grid or data.dtype.kind not in "bui":
+                raise self.layout(f"has no boolean mask of shape {grid} in /{name}")
+            self.local(f"{name}/mask", data)
+            mask = np.asarray(data[()], bool)
+            found = mask if found is None else found | mask
         return found
 
-    def axis(self, name: str) -> NDArray[np.floating]:
+    def conditions(self) -> list[tuple[str, str, list[str]]]:
+        """Group, type and dimensions of each boundary condition."""
+        found = []
+        for key in self.group("boundary_conditions"):
+            name = f"boundary_conditions/{key}"
+            attributes = self.group(name).attrs
+            axes = [_text(axis) for axis in np.atleast_1d(attributes.get("associated_dims", ()))]
+            found.append((name, _text(attributes.get("bc_type", "")).upper(), axes))
+        return found
+
+    def axis(self, name: str, *, least: int = 2) -> NDArray[np.floating]:
         values = self.numbers(f"dimensions/{name}")
-        if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
-            raise self.layout(f"has a dimension {name} that does not increase over 2 points or more")
+        if values.ndim != 1 or len(values) < least or not (np.diff(values) > 0).all():
+            points = "1 point" if least == 1 else f"{least} points"
+            raise self.layout(f"has a dimension {name} that does not increase over {points} or more")
         return values
 
-    def numbers(self, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.floating]:
-        data = self.item(name)
-        if not isinstance(data, h5py.Dataset):
-            there = listing(self.group(name.rpartition("/")[0]))
-            raise self.layout(f"has no dataset /{name}; there are {there}")
+    def local(self, name: str, data: h5py.Dataset) -> None:
+        """Count the size of a dataset before it is read; it must be stored in this file."""
         if data.is_virtual or data.external:
             raise FlowFileError(
                 self.path, f"/{name} is kept in another file", "store the data in the file itself"
             )
-        if data.dtype.kind != "f":
-            raise self.layout(f"has a dataset /{name} of type {data.dtype}, expected floating point")
-        if shape is not None and data.shape[1:] != shape:
-            expected = f"(trajectories, {listing(shape)})"
-            raise self.layout(f"has a dataset /{name} of shape {data.shape}, expected {expected}")
         self.bytes += data.nbytes
         if self.bytes > _LARGEST:
             raise FlowFileError(
@@ -232,6 +258,18 @@ class _Reader:
                 f"has {self.bytes} bytes and more",
                 f"split it; at most {_LARGEST} are read at once",
             )
+
+    def numbers(self, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.floating]:
+        data = self.item(name)
+        if not isinstance(data, h5py.Dataset):
+            there = listing(self.group(name.rpartition("/")[0]))
+            raise self.layout(f"has no dataset /{name}; there are {there}")
+        if data.dtype.kind != "f":
+            raise self.layout(f"has a dataset /{name} of type {data.dtype}, expected floating point")
+        if shape is not None and data.shape[1:] != shape:
+            expected = f"(trajectories, {listing(shape)})"
+            raise self.layout(f"has a dataset /{name} of shape {data.shape}, expected {expected}")
+        self.local(name, data)
         stored = data[()]
         single = data.dtype.itemsize <= 4
         values = np.asarray(stored, np.float32) if single else np.asarray(stored, np.float64)

@@ -6,16 +6,13 @@ belong to the weights; what is left to learn is Sigma = m m^T / rho + p I, an al
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from physmix.errors import SettingsError
-from physmix.flows import Flow, gas
+from physmix.flows import Flow, Solution, gas
 
 COORDINATES = ("t", "x", "y")
 
@@ -158,12 +155,11 @@ class FlowReconstruction:
         """Relative L2 error of each primitive field at the held-out times and places."""
         return relative_errors(self.predict(self.samples.test_points), self.samples.test_values)
 
-    def exact_errors(self, exact: Callable[..., tuple[NDArray[np.float64], ...]]) -> dict[str, float]:
-        """The same against an exact solution (t, x, y) -> primitive fields."""
+    def exact_errors(self, exact: Solution) -> dict[str, float]:
+        """The same against an exact solution with the primitive fields."""
         points = self.samples.test_points
-        solution = exact(*points.numpy().T)
-        values = torch.stack([torch.as_tensor(field) for field in solution], -1)
-        return relative_errors(self.predict(points), values)
+        fields = exact.fields(points)
+        return relative_errors(self.predict(points), torch.stack([fields[n] for n in gas.PRIMITIVE], -1))
 
 
 def relative_errors(predicted: Tensor, true: Tensor) -> dict[str, float]:

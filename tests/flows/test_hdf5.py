@@ -1,5 +1,6 @@
 """Flows on disk: round trips, other people's readers, and files that must be refused."""
 
+import dataclasses
 import shutil
 
 import h5py
@@ -36,6 +37,24 @@ def test_a_flow_comes_back_as_it_was(flow, tmp_path):
         assert getattr(back, name) == getattr(flow, name)
     np.testing.assert_array_equal(back.axes["y"], flow.axes["y"])
     assert [p.name for p in tmp_path.iterdir()] == ["flow.hdf5"]  # no temporary file is left
+
+
+def test_a_steady_flow_around_a_body_comes_back(flow, tmp_path):
+    solid = np.zeros((6, 4), dtype=bool)
+    solid[2:4, 1] = True
+    still = dataclasses.replace(
+        flow,
+        time=flow.time[:1],
+        scalars={name: np.where(solid, 0, values[:, :1]) for name, values in flow.scalars.items()},
+        vectors={name: values[:, :1] * ~solid[..., None] for name, values in flow.vectors.items()},
+        solid=solid,
+    )
+    write_flow(still, tmp_path / "flow.hdf5")
+    back = read_flow(tmp_path / "flow.hdf5")
+    np.testing.assert_array_equal(back.solid, solid)
+    assert back.boundary == flow.boundary
+    assert len(back.time) == 1
+    assert not dataclasses.replace(back, boundary={"x": "PERIODIC", "y": "PERIODIC"}).periodic
 
 
 def test_the_well_opens_our_file(flow, tmp_path):
@@ -119,6 +138,15 @@ def dangling(file):
     file["t0_fields/density"] = h5py.SoftLink("/nowhere")
 
 
+def body(shape, kind=bool):
+    def change(file):
+        part = file["boundary_conditions"].create_group("body_wall")
+        part.attrs.update(bc_type="WALL", associated_dims=["x", "y"])
+        part["mask"] = np.zeros(shape, kind)
+
+    return change
+
+
 def virtual(file):
     shape = file["t0_fields/density"].shape
     del file["t0_fields/density"]
@@ -159,6 +187,8 @@ BROKEN = {
     "a name with a path": (name_with_a_path, "is no name"),
     "no trajectory": (no_trajectory, "fields of 0 trajectories"),
     "uneven trajectories": (uneven_trajectories, "1, 2 trajectories"),
+    "a mask of another shape": (body((4, 6)), "no boolean mask of shape"),
+    "a mask of numbers": (body((6, 4), float), "no boolean mask of shape"),
     "virtual": (virtual, "kept in another file"),
     "huge": (huge, "bytes"),
     "integers": (integers, "expected floating point"),

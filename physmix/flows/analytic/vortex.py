@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from physmix.errors import SettingsError
+from physmix.flows import gas
 from physmix.flows.flow import Flow
-
-Array = NDArray[np.float64]
+from physmix.flows.solution import Solution
 
 
 @dataclass(frozen=True)
-class IsentropicVortex:
+class IsentropicVortex(Solution):
     """A vortex of strength beta at the origin at t = 0, in a periodic square of side `length`.
 
     All quantities are dimensionless: the stream has density 1 and pressure 1.
@@ -41,6 +40,9 @@ class IsentropicVortex:
     stream: tuple[float, float] = (1.0, 0.5)
     length: float = 10.0
 
+    coordinates = "txy"
+    names = gas.PRIMITIVE
+
     def __post_init__(self) -> None:
         numbers = (self.gamma, self.strength, *self.stream, self.length)
         if not all(map(math.isfinite, numbers)) or self.gamma <= 1 or self.length <= 0:
@@ -55,30 +57,23 @@ class IsentropicVortex:
                 "the vortex", f"strength={self.strength} leaves a vacuum in its core", "lower it"
             )
 
-    def primitive(self, t: Array | float, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-        """Density, velocity x, velocity y and pressure at times and places that broadcast."""
-        dx = self._wrap(x - self.stream[0] * np.asarray(t))
-        dy = self._wrap(y - self.stream[1] * np.asarray(t))
-        swirl = self.strength / (2 * np.pi) * np.exp((1 - dx**2 - dy**2) / 2)
+    def _values(self, points: Tensor) -> tuple[Tensor, ...]:
+        t, x, y = points.unbind(1)
+        dx, dy = self._wrap(x - self.stream[0] * t), self._wrap(y - self.stream[1] * t)
+        swirl = self.strength / (2 * math.pi) * torch.exp((1 - dx**2 - dy**2) / 2)
         heat = 1 - (self.gamma - 1) / (2 * self.gamma) * swirl**2
         density = heat ** (1 / (self.gamma - 1))
         return density, self.stream[0] - dy * swirl, self.stream[1] + dx * swirl, density**self.gamma
 
-    def conserved(self, t: Array | float, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-        """Density, momentum x, momentum y and total energy, all per volume."""
-        density, u, v, pressure = self.primitive(t, x, y)
-        energy = pressure / (self.gamma - 1) + density * (u**2 + v**2) / 2
-        return density, density * u, density * v, energy
-
-    def _wrap(self, distance: Array) -> Array:
+    def _wrap(self, distance: Tensor) -> Tensor:
         return (distance + self.length / 2) % self.length - self.length / 2
 
 
-def exact_solution(flow: Flow) -> Callable[..., tuple[Array, Array, Array, Array]] | None:
-    """The exact solution (t, x, y) -> primitive fields of a flow made by physmix, if it has one."""
+def exact_solution(flow: Flow) -> IsentropicVortex | None:
+    """The exact solution of a flow made by physmix, if it has one."""
     try:
         settings = json.loads(flow.provenance["vortex"])
-        vortex = IsentropicVortex(
+        return IsentropicVortex(
             float(settings["gamma"]),
             float(settings["strength"]),
             (float(settings["stream"][0]), float(settings["stream"][1])),
@@ -86,4 +81,3 @@ def exact_solution(flow: Flow) -> Callable[..., tuple[Array, Array, Array, Array
         )
     except (KeyError, ValueError, TypeError, IndexError, RecursionError, SettingsError):
         return None
-    return vortex.primitive
