@@ -75,10 +75,8 @@ def test_more_features_are_closer_and_a_wrong_viscosity_is_farther(case):
 def test_finer_elements_are_closer_and_a_wrong_viscosity_is_farther(case, monkeypatch):
     from physmix.benchmarks.rivals import finite_elements
 
-    monkeypatch.setattr(finite_elements, "_STEPS", 10)
-
     def errors(degree, viscosity=case.viscosity):
-        monkeypatch.setattr(finite_elements, "_RUNGS", ((degree, 3),))
+        monkeypatch.setattr(finite_elements, "_RUNGS", ((degree, 4, 10),))
         fields = finite_elements.solver(replace(case, viscosity=viscosity), 0)(1.0)
         return case.errors(fields(case.points()))
 

@@ -19,7 +19,7 @@ import torch
 from physmix.benchmarks.rivals.case import Array, Case
 from physmix.mixing.features import random_features
 
-_SLOPES = {"xy": 4.0, "txy": (0.05, 0.6, 0.6)}
+_SLOPES: dict[str, float | tuple[float, ...]] = {"xy": 4.0, "txy": (0.05, 0.6, 0.6)}
 _MOST = {"xy": 600, "txy": 1200}
 """Slopes, and the number of features beyond which errors no longer fall, by coordinates. Tried on these
 flows: slopes of 3 to 6 with 300 to 900 features in the plane, and of 0.4 to 2 (along time 0.03 to 0.8)
@@ -69,7 +69,9 @@ class Collocation:
 
     def __post_init__(self) -> None:
         case = self.case
-        layer = random_features(case.box, self.count, slope=_SLOPES[case.flow.coordinates], seed=self.seed)[0]
+        slope = _SLOPES[case.flow.coordinates]
+        layer, _ = random_features(case.box, self.count, slope=slope, seed=self.seed).children()
+        assert isinstance(layer, torch.nn.Linear)
         self.directions, self.shifts = layer.weight.numpy(), layer.bias.numpy()
         inside = _drawn(case.box, int(_INSIDE * self.count), self.seed)
         faces = [(axis, end) for axis, ends in enumerate(case.box) for end in ends]
