@@ -108,6 +108,7 @@ def test_errors_fall_with_time_and_a_wrong_viscosity_is_farther(name, case):
 def test_a_missing_package_is_named(monkeypatch):
     order = {"name": "DeepXDE", "case": "Kovasznay", "seconds": 1.0, "seed": 0, "viscosity": None}
     monkeypatch.setitem(sys.modules, "deepxde", None)
+    monkeypatch.setenv("DDE_BACKEND", "pytorch")  # put back afterwards
     found = json.loads(answer(json.dumps({**order, "threads": 1})))
     assert found == {"missing": ["deepxde", "bench"]}
     assert "pip install 'physmix[bench]'" in str(MissingPackageError(*found["missing"]))
