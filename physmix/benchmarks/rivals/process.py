@@ -83,6 +83,7 @@ def answer(order: str) -> str:
             solve = module.solver(case, given["seed"])
         except MissingPackageError as error:
             return json.dumps({"missing": [error.package, error.extra]})
+        torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # the first one imports for seconds
         begin = time.perf_counter()
         fields = solve(given["seconds"])
         seconds = time.perf_counter() - begin
