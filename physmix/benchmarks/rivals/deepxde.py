@@ -16,7 +16,7 @@ from physmix.benchmarks.rivals.case import Array, Case
 from physmix.errors import MissingPackageError
 
 ADAM = 0.2
-"""The share of the time that Adam has; with 0.6 errors were within a few per cent."""
+"""The share of the time that Adam has; with the points of its example 0.6 gave the same errors."""
 _DOMAIN, _BOUNDARY, _INITIAL = 500, 200, 200
 """Points. Its example has 2601 and 400: within a minute on one core these gave errors ten times larger, since
 fewer steps fit in."""
