@@ -193,6 +193,7 @@ class MissingPackageError(PhysmixError):
     """An optional package that the command needs."""
 
     def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package}, which is not installed; type: pip install 'physmix[{extra}]'."
         )
