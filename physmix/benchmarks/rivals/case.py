@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from physmix.flows.analytic import Kovasznay, TaylorGreen
-from physmix.flows.solution import Solution
+from physmix.flows.known import KnownFlow
 
 Array = NDArray[np.float64]
 FIELDS = ("ux", "uy", "p")
@@ -29,7 +29,7 @@ class Case:
         viscosity: of the equations that are solved; another one than the flow's makes a wrong problem.
     """
 
-    flow: Solution
+    flow: KnownFlow
     box: tuple[tuple[float, float], ...]
     viscosity: float
 
