@@ -69,7 +69,9 @@ def solve_case(make: Callable[[], Solve]) -> Case:
             *(ours(case, f"relative error of {name}", error) for name, error in errors.items()),
             ours(case, "seconds", seconds, "s", target=asked.seconds),
             ours(case, "steps", sum(len(part.trace.steps) for part in parts)),
-            ours(case, OVER, max(over_bound(finding) for finding in findings)),
+            # Fluxes through boxes are exact up to quadrature, which windows as narrow as a shock defeat.
+            ours(case, OVER, max(over_bound(one) for one in findings if one.method == "nested autograd")),
+            ours(case, "relative violation through boxes", max(one.violation for one in findings)),
             *(_rivals(case, asked.rivals, seconds, mean) if asked.rivals else []),
         ]
 
