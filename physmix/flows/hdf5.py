@@ -16,6 +16,7 @@ anything is read, and every number must be finite.
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physmix.errors import FlowFileError, listing
-from physmix.files import whole_file
+from physmix.files import write_whole
 from physmix.flows.flow import Flow
 
 _PROVENANCE = "provenance_"
@@ -39,9 +40,11 @@ def write_flow(flow: Flow, path: str | Path) -> None:
         FlowFileError: if the file cannot be written.
     """
     path = Path(path)
+    content = BytesIO()  # HDF5 does not survive a disk that fills up under it
+    with h5py.File(content, "w") as file:
+        _write(file, flow)
     try:
-        with whole_file(path) as part, h5py.File(part, "w") as file:
-            _write(file, flow)
+        write_whole(path, content.getvalue())
     except OSError as error:
         raise FlowFileError(
             path, f"cannot be written ({error})", "free space or choose another path"
