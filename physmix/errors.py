@@ -139,6 +139,20 @@ class FlowFileError(PhysmixError):
         super().__init__(f"flow file {path}: {problem}; {remedy}.")
 
 
+class SensorFileError(PhysmixError):
+    """A table of measurements that cannot be read."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"sensor file {path}: {problem}; {remedy}.")
+
+
+class MeshFileError(PhysmixError):
+    """A mesh or grid with fields that cannot be read or written."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str) -> None:
+        super().__init__(f"mesh file {path}: {problem}; {remedy}.")
+
+
 class CheckpointError(PhysmixError):
     """A checkpoint that cannot be read, or belongs to something else."""
 
@@ -179,6 +193,7 @@ class MissingPackageError(PhysmixError):
     """An optional package that the command needs."""
 
     def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"this needs the package {package}, which is not installed; type: pip install 'physmix[{extra}]'."
         )

@@ -37,7 +37,8 @@ def check_grid_laws(laws: Iterable[Law], fields: Iterable[str]) -> None:
             raise UnsupportedLawError(
                 law.name,
                 "states on a grid do not tell its derivatives",
-                "name a scheme of derivatives in space, or judge its total by integral(density) = const",
+                "on a stored flow judge derivatives in space with --scheme, such as --scheme central2, and "
+                "what has derivatives in time by a total, such as integral(density) = const",
             )
 
 

@@ -16,7 +16,14 @@ from physmix.checking import TOLERANCES, Finding, flow_fields, judge_flow, repai
 from physmix.commands.interface import FAILED, guarded, say
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
-from physmix.errors import CheckpointError, FlowFileError, PhysmixError, SettingsError, UnsupportedLawError
+from physmix.errors import (
+    CheckpointError,
+    FlowFileError,
+    PhysmixError,
+    SettingsError,
+    UnsupportedLawError,
+    listing,
+)
 from physmix.files import configurations
 from physmix.flows import read_flow, write_flow
 from physmix.grids import Scheme
@@ -63,7 +70,10 @@ def main() -> None:
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", type=Path)
     parser.add_argument(
-        "--laws", type=Path, metavar="FILE", help="YAML with laws: {name: text}, as in conf/law"
+        "--laws",
+        type=Path,
+        metavar="FILE",
+        help="YAML with laws: {name: text}, as in conf/law, or a name of the library",
     )
     parser.add_argument(
         "--scheme",
@@ -209,3 +219,8 @@ def _check_flow(path: Path, texts: LawTexts | None, scheme: Scheme | None, verdi
             if texts is not None:
                 raise
             verdict.not_judged[law.name] = str(error)
+    if texts is None and "density" not in flow.components:
+        verdict.error = (
+            f"{path}: no law could be judged: mass, momentum and energy need density, velocity and pressure, "
+            f"and the fields are {listing(flow.components)}; call them so, or give laws with --laws FILE."
+        )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from physmix.commands.interface import guarded
-from physmix.commands.laws import LawTexts, read_laws
+from physmix.commands.laws import LawTexts, library, read_laws
 from physmix.errors import SettingsError, UnsupportedLawError, listing
-from physmix.files import configurations
 from physmix.laws import (
     TIME,
     Law,
@@ -36,13 +35,14 @@ def main() -> None:
     parser.add_argument("--coordinates", help="such as t,x,y; a law of the library knows its own")
     parser.add_argument("--vectors", default="", help="names of vector fields, for a text")
     parser.add_argument("--tensors", default="", help="names of symmetric tensor fields, for a text")
+    parser.add_argument("--constants", default="", help="numbers by name for a text, such as nu=1/100,k=2")
     parser.add_argument("--periodic", default="", help="coordinates along which the domain closes")
     parser.add_argument("--degree", type=int, default=4, help="of the polynomials that are counted")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
 
     def run() -> int:
-        texts = find_law(given.law, _names(given.vectors), _names(given.tensors))
+        texts = find_law(given.law, _names(given.vectors), _names(given.tensors), _numbers(given.constants))
         coordinates = _names(given.coordinates or "") or texts.coordinates
         if not coordinates and (texts.vectors or texts.tensors):
             raise SettingsError("the law", "its coordinates are not known", "give --coordinates t,x,y")
@@ -51,21 +51,24 @@ def main() -> None:
     sys.exit(guarded(run))
 
 
-def find_law(law: str, vectors: Sequence[str] = (), tensors: Sequence[str] = ()) -> LawTexts:
+def find_law(
+    law: str,
+    vectors: Sequence[str] = (),
+    tensors: Sequence[str] = (),
+    constants: Mapping[str, str] | None = None,
+) -> LawTexts:
     """The laws of a text, a file, or a name of the library.
 
     Raises:
         SettingsError: if there is no such law.
     """
     if "=" in law:
-        return LawTexts({"law": law}, vectors=tuple(vectors), tensors=tuple(tensors))
-    if Path(law).suffix in (".yaml", ".yml"):
-        return read_laws(Path(law))
-    library = {path.stem: path for path in sorted((configurations() / "law").glob("*.yaml"))}
-    if law not in library:
-        remedy = f"give a text with '=', a YAML file, or one of {listing(library)}"
+        named = dict(constants or {})
+        return LawTexts({"law": law}, vectors=tuple(vectors), tensors=tuple(tensors), constants=named)
+    if Path(law).suffix not in (".yaml", ".yml") and law not in library():
+        remedy = f"give a text with '=', a YAML file, or one of {listing(library())}"
         raise SettingsError("the law", f"{law!r} is not in the library", remedy)
-    return read_laws(library[law])
+    return read_laws(Path(law))
 
 
 def explain(
@@ -157,7 +160,8 @@ def _weights(vector: dict[Any, Any], coordinates: Iterable[str]) -> str:
         law = Law("", names, {("phi", operator): value})
         text = str(law).removesuffix(" = 0")
         before = fields.get(field, "")
-        fields[field] = (before + (" " if text[0] == "-" else " + ") + text) if before else text
+        joined = f"{before} - {text[1:]}" if text[0] == "-" else f"{before} + {text}"
+        fields[field] = joined if before else text
     return ", ".join(f"{field} = {text}" for field, text in fields.items())
 
 
@@ -213,3 +217,13 @@ def _holes(holes: dict[str, int], coordinates: Sequence[str]) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _numbers(text: str) -> dict[str, str]:
+    numbers = {}
+    for part in _names(text):
+        name, equals, number = part.partition("=")
+        if not equals:
+            raise SettingsError("the constants", f"{part!r} has no number", "write nu=1/100,k=2")
+        numbers[name.strip()] = number.strip()
+    return numbers

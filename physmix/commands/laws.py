@@ -20,6 +20,7 @@ import yaml
 
 from physmix.commands.interface import check_keys
 from physmix.errors import SettingsError, listing
+from physmix.files import configurations
 from physmix.laws import TIME, Law, parse_law, parse_laws
 
 _KEYS = ("name", "source", "coordinates", "vectors", "tensors", "constants", "laws")
@@ -116,16 +117,24 @@ class LawTexts:
         return {"vectors": self.vectors, "tensors": self.tensors, "constants": self.constants}
 
 
+def library() -> dict[str, Path]:
+    """The files of conf/law, by the names of their laws."""
+    return {path.stem: path for path in sorted((configurations() / "law").glob("*.yaml"))}
+
+
 def read_laws(path: Path) -> LawTexts:
-    """The laws of a YAML file.
+    """The laws of a YAML file, or of a name of the library.
 
     Raises:
         SettingsError: if it cannot be read, or holds no laws.
     """
+    if not path.exists():
+        path = library().get(str(path), path)
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SettingsError("the laws", f"{path} cannot be read ({error})", "give a YAML file") from error
+        remedy = f"give a YAML file, or one of {listing(library())}"
+        raise SettingsError("the laws", f"{path} cannot be read ({error})", remedy) from error
     texts = LawTexts.of(content)
     if not texts.laws:
         raise _refusal(texts.laws)

@@ -115,7 +115,9 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
     Raises:
         SettingsError: for a key that is unknown or missing, or a value of another type.
     """
-    hints = typing.get_type_hints(function)
+    # A class would give the types of its fields; those of its arguments stand in __init__.
+    made = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
+    hints = typing.get_type_hints(made)
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(function).parameters.items()

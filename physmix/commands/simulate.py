@@ -51,6 +51,7 @@ def simulate(settings: Mapping[str, Any]) -> int:
         unit="t",
         desc=str(rest.get("name")),
         disable=not known,
+        delay=1.0,  # a flow that cannot be made ends with one sentence, and no bar
         bar_format="{l_bar}{bar}| {n:.2f}/{total:.2f}",
     ) as bar:
 

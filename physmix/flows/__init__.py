@@ -13,6 +13,7 @@ from physmix.flows.flow import Flow
 from physmix.flows.hdf5 import read_flow, write_flow
 from physmix.flows.known import KnownFlow
 from physmix.flows.record import Record
+from physmix.flows.sensors import Sensors, draw_sensors, read_sensors
 from physmix.flows.simulation import (
     simulate_cavity,
     simulate_cylinder,
@@ -26,6 +27,7 @@ from physmix.flows.simulation import (
     solve_shear_layer,
     solve_wake,
 )
+from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
 
 __all__ = [
     "Beltrami",
@@ -34,11 +36,16 @@ __all__ = [
     "IsentropicVortex",
     "KnownFlow",
     "Kovasznay",
+    "Mesh",
     "Record",
     "Riemann",
+    "Sensors",
     "TaylorGreen",
+    "draw_sensors",
     "exact_solution",
     "read_flow",
+    "read_mesh",
+    "read_sensors",
     "simulate_cavity",
     "simulate_cylinder",
     "simulate_kelvin_helmholtz",
@@ -51,4 +58,6 @@ __all__ = [
     "solve_shear_layer",
     "solve_wake",
     "write_flow",
+    "write_vti",
+    "write_vtu",
 ]

@@ -115,10 +115,18 @@ def potentials_of(
 
     Raises:
         UnknownFieldError: if a law names a field that is not among the fields.
-        UnsupportedLawError: if a law is about a total.
+        UnsupportedLawError: if a law is about a total, or has derivatives in other coordinates.
     """
+    laws = tuple(laws)
     for law in laws:
         law.check_fields(fields)
+        if law.order and law.coordinates != tuple(coordinates):
+            raise UnsupportedLawError(
+                law.name,
+                f"it has derivatives in {listing(law.coordinates)}, and the fields depend on "
+                f"{listing(coordinates)}",
+                "give both the same coordinates, in the same order",
+            )
         if law.integral:
             raise UnsupportedLawError(
                 law.name,

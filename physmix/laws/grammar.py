@@ -112,7 +112,9 @@ class _Parser:
             elif isinstance(total, Number):
                 scale, total = scale * total.value, right
             else:
-                raise self.error("a law is linear: fields cannot be multiplied", place)
+                names = {node.name: None for node in (total, right) if isinstance(node, Field)}
+                hint = f"; if {' or '.join(names)} is a number, give it among the constants" if names else ""
+                raise self.error(f"a law is linear: fields cannot be multiplied{hint}", place)
             self._short(scale, place)
         if isinstance(total, Number):
             return Number(self._short(total.value * scale, column), column)
@@ -155,7 +157,7 @@ class _Parser:
     def operator(self, token: Token) -> Applied:
         known = (*self.notation.derivatives, *(VECTOR_OPERATORS if self.notation.space else ()))
         if token.text not in known:
-            choices = listing(known) if known else "none: the fields live at no coordinates"
+            choices = listing(known) if known else "none without coordinates: give some, such as t,x,y"
             hint = suggestion(token.text, known)
             raise self.error(f"unknown operator {_shown(token)}{hint}; there are {choices}", token.column)
         if token.text == "curl" and len(self.notation.space) not in (2, 3):

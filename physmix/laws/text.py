@@ -55,8 +55,14 @@ def parse_laws(
     """Read several laws, from name to text; see `parse_law`.
 
     Raises:
-        LawSyntaxError, SettingsError: as `parse_law` does; also if two laws have one name.
+        LawSyntaxError, SettingsError: as `parse_law` does; also if laws have no names, or two have one.
     """
+    if not isinstance(texts, Mapping):
+        raise SettingsError(
+            "the laws",
+            f"{str(texts)[:80]!r} has no names",
+            "give them by name, such as {'mass': 'div(u) = 0'}, or use parse_law(name, text, coordinates)",
+        )
     notation = Notation.of(coordinates, vectors, tensors, constants)
     laws = tuple(law for name, text in texts.items() for law in _parse(name, text, notation))
     seen: set[str] = set()

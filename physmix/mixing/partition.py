@@ -56,7 +56,7 @@ class PartitionedFeatures(nn.Module):
         features: the layers that make f from the inputs; the first is an `nn.Linear`, the rest element-wise.
         owner: the subdomain of each feature.
         cuts: along each input, where neighbours meet.
-        overlap: along each input, the width over which they share.
+        overlap: along each input, the width over which two neighbours share, for each cut.
     """
 
     def __init__(
@@ -64,14 +64,15 @@ class PartitionedFeatures(nn.Module):
         features: nn.Sequential,
         owner: Int[Tensor, " feature"],
         cuts: Sequence[Float[Tensor, " _"]],
-        overlap: Sequence[float],
+        overlap: Sequence[Float[Tensor, " _"]],
     ) -> None:
         super().__init__()
-        self.features, self.overlap = features, tuple(overlap)
+        self.features = features
         self.shape = tuple(len(cut) + 1 for cut in cuts)
         self.register_buffer("owner", owner)
-        for axis, cut in enumerate(cuts):
+        for axis, (cut, width) in enumerate(zip(cuts, overlap, strict=True)):
             self.register_buffer(f"cuts_{axis}", cut)
+            self.register_buffer(f"overlap_{axis}", width)
 
     owner: Tensor
 
@@ -79,6 +80,11 @@ class PartitionedFeatures(nn.Module):
     def cuts(self) -> list[Tensor]:
         """Along each input, where neighbours meet."""
         return [getattr(self, f"cuts_{axis}") for axis in range(len(self.shape))]
+
+    @property
+    def overlap(self) -> list[Tensor]:
+        """Along each input, the width over which two neighbours share."""
+        return [getattr(self, f"overlap_{axis}") for axis in range(len(self.shape))]
 
     def forward(self, points: Float[Tensor, "point input"]) -> Float[Tensor, "point feature"]:
         """The features times their windows."""
@@ -92,9 +98,9 @@ class PartitionedFeatures(nn.Module):
         for axis, cut in enumerate(self.cuts):
             if len(cut) == 0:
                 continue
-            x = inputs.coefficients[..., axis : axis + 1] / self.overlap[axis]
-            steps = x.expand(-1, -1, len(cut)).clone()
-            steps[0] = steps[0] - cut / self.overlap[axis] + 0.5
+            x = inputs.coefficients[..., axis : axis + 1]
+            steps = x / self.overlap[axis]
+            steps[0] = (x[0] - cut) / self.overlap[axis] + 0.5
             steps = compose(steps, smooth_step, space)
             one, zero = torch.zeros_like(x), torch.zeros_like(x)
             one[0] = 1.0
@@ -160,7 +166,7 @@ def partitioned_features(
         box: lowest and highest value of each input.
         count: features in each subdomain.
         subdomains: along each input how many of equal size, or the places where they meet.
-        overlap: of neighbours, over the smaller of the two.
+        overlap: of two neighbours, over the smaller of them.
         slope: see `random_features`, in units of one over the half width of a subdomain.
         least: see `random_features`.
         margin: see `random_features`, in units of the half width of a subdomain.
@@ -186,18 +192,16 @@ def partitioned_features(
                 "a partition", f"its cuts are {wanted}", "give increasing places inside the box"
             )
         cuts.append(places)
-        widths.append(overlap * float(places.diff().min()))
+        sizes = places.diff()
+        widths.append(overlap * torch.minimum(sizes[:-1], sizes[1:]))
     layers, inputs = [], len(box)
     shape = tuple(len(places) - 1 for places in cuts)
     for number, place in enumerate(itertools.product(*map(range, shape))):
         # The window reaches into the neighbours: so do the features.
-        ends = [
-            (
-                float(places[i]) - (w / 2 if i else 0),
-                float(places[i + 1]) + (w / 2 if i + 2 < len(places) else 0),
-            )
-            for places, i, w in zip(cuts, place, widths, strict=True)
-        ]
+        ends = []
+        for places, width, i in zip(cuts, widths, place, strict=True):
+            reach = torch.cat([width.new_zeros(1), width / 2, width.new_zeros(1)])
+            ends.append((float(places[i] - reach[i]), float(places[i + 1] + reach[i + 1])))
         unit = random_features(
             [(-1.0, 1.0)] * inputs,
             count,

@@ -11,7 +11,7 @@ streamed dense factorisation (TSQR, see `Moments`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,44 @@ class BlockLeastSquares:
 
         The least sum, with what damping adds, is in `left` then.
         """
+        found: dict[int, Tensor] = {}
+        for one in reversed(self._eliminated(damping)):
+            right = one.right
+            if one.others:
+                right = right - one.coupling @ torch.cat([found[b] for b in one.others])
+            own = torch.linalg.solve_triangular(one.triangle, right[:, None], upper=True)[:, 0]
+            found |= zip(one.blocks, own.split([self.sizes[b] for b in one.blocks]), strict=True)
+        return torch.cat([found[b] for b in range(len(self.sizes))])
+
+    @torch.no_grad()
+    def whitening(self, damping: float = 0.0) -> Callable[[Tensor], Tensor]:
+        """B -> Z, both (column, side), with Z^T Z = B^T (J^T J)^-1 B: the triangle R of J with R^T Z = B.
+
+        With rows of J in units of their standard deviations, Z^T Z is the covariance of B^T d.
+
+        Args:
+            damping: adds to J^T J as in `solve`.
+        """
+        done = self._eliminated(damping)
+
+        def whiten(sides: Float[Tensor, "column side"]) -> Tensor:
+            if sides.shape[0] != sum(self.sizes):
+                raise ShapeError("right sides", sides.shape, f"({sum(self.sizes)}, sides)")
+            left = list(sides.split(list(self.sizes)))
+            found = []
+            for one in done:
+                own = torch.cat([left[b] for b in one.blocks])
+                found.append(torch.linalg.solve_triangular(one.triangle.T, own, upper=False))
+                if one.others:
+                    parts = (one.coupling.T @ found[-1]).split([self.sizes[b] for b in one.others])
+                    for block, part in zip(one.others, parts, strict=True):
+                        left[block] = left[block] - part
+            return torch.cat(found)
+
+        return whiten
+
+    def _eliminated(self, damping: float) -> list[_Eliminated]:
+        """The triangle, group by group in their order."""
         self.left = 0.0
         fronts = {place: list(parts) for place, parts in self._fronts.items()}
         done: list[_Eliminated] = []
@@ -112,14 +150,7 @@ class BlockLeastSquares:
                 fronts.setdefault(others, []).append(rest)
             elif len(rest):
                 self.left += float(rest[0, 0].square())
-        found: dict[int, Tensor] = {}
-        for one in reversed(done):
-            right = one.right
-            if one.others:
-                right = right - one.coupling @ torch.cat([found[b] for b in one.others])
-            own = torch.linalg.solve_triangular(one.triangle, right[:, None], upper=True)[:, 0]
-            found |= zip(one.blocks, own.split([self.sizes[b] for b in one.blocks]), strict=True)
-        return torch.cat([found[b] for b in range(len(self.sizes))])
+        return done
 
     def _spread(self, front: Tensor, place: Blocks, columns: Blocks) -> Tensor:
         """A front with zero columns for the blocks it does not touch."""

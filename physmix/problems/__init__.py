@@ -8,6 +8,7 @@ from physmix.problems.equations import (
     Equations,
     NavierStokes,
 )
+from physmix.problems.measured import DataTerm, Measured
 from physmix.problems.models import default_slope, feature_model
 from physmix.problems.problem import Problem
 from physmix.problems.quadrature import quadrature
@@ -29,9 +30,11 @@ __all__ = [
     "Burgers",
     "CompressibleFlow",
     "Condition",
+    "DataTerm",
     "Equations",
     "FlowReconstruction",
     "FlowSamples",
+    "Measured",
     "NavierStokes",
     "Part",
     "Pin",

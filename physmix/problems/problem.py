@@ -10,6 +10,7 @@ import torch
 from physmix.errors import SettingsError, listing
 from physmix.laws import Law, parse_laws
 from physmix.problems.equations import Equations
+from physmix.problems.measured import Measured
 from physmix.problems.regions import Region
 from physmix.problems.terms import Condition, Pin, Term
 
@@ -25,7 +26,7 @@ class Problem:
     Attributes:
         region: whose coordinates are those of the equations.
         equations: fields, the laws among them that hold exactly, and the residuals that are left.
-        conditions: on the boundary, at the start, at points with data, or pins.
+        conditions: on the boundary, at the start, at points, pins, or measurements.
         unknowns: numbers that residuals name and that are to be found, with their first guesses.
         points: of the region at which the equations' residuals are taken.
         boundary_points: of each condition that does not say its own number.
@@ -37,7 +38,7 @@ class Problem:
 
     region: Region
     equations: Equations
-    conditions: Sequence[Condition | Pin] = ()
+    conditions: Sequence[Condition | Pin | Measured] = ()
     unknowns: Mapping[str, float] = field(default_factory=dict)
     points: int = 2500
     boundary_points: int = 800
@@ -86,6 +87,16 @@ class Problem:
             )
         ]
         at = torch.cat([inside, *(term.points for term in held)])
-        found = [Term(self.equations.name, at, self.equations.residual)] if self.equations.residual else []
+        found = (
+            [Term(self.equations.name, at, self.equations.residual, share=self.region.share(at))]
+            if self.equations.residual
+            else []
+        )
         pins = [term for one in self.conditions if isinstance(one, Pin) for term in one.terms(self.region)]
-        return found + held + pins
+        seen = [
+            term
+            for one in self.conditions
+            if isinstance(one, Measured)
+            for term in one.terms(self.coordinates, self.equations.derived)
+        ]
+        return found + held + pins + seen

@@ -12,6 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from physmix.errors import SettingsError, listing, suggestion
+from physmix.jets import Function
+
+Limit = Function | Callable[[Tensor], Tensor]
+"""(point, coordinate) -> (point)."""
 
 _TRIALS = 64  # batches drawn before a part counts as empty
 
@@ -44,24 +48,29 @@ class Sample:
 
 @dataclass(frozen=True)
 class Region:
-    """A box without balls.
+    """A box without balls, cut off where given functions are negative.
 
         channel = Region(x=(0, 2.2), y=(0, 0.41)).without({"x": 0.2, "y": 0.2}, 0.05)
+        x, y = coordinates("xy")
+        bump = Region(x=(0, 3), y=(0, 1)).inside(y - 0.3 / (1 + 9 * (x - 1) ** 2))
 
     Attributes:
         box: lowest and highest value of each coordinate, in the order of the points.
         holes: the balls.
         grading: places along a coordinate between which samples are equally many.
+        limits: functions of the coordinates that are positive in the region, such as distances to walls.
     """
 
     box: Mapping[str, tuple[float, float]]
     holes: tuple[Hole, ...] = field(default=())
     grading: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = field(default=())
 
     def __init__(
         self,
         holes: Sequence[Hole] = (),
         grading: Mapping[str, Sequence[float]] | None = None,
+        limits: Sequence[Limit] = (),
         **box: tuple[float, float],
     ) -> None:
         for name, (low, high) in box.items():
@@ -73,6 +82,7 @@ class Region:
             raise SettingsError("a region", "it has no coordinate", "give x=(low, high), ...")
         object.__setattr__(self, "box", {k: (float(a), float(b)) for k, (a, b) in box.items()})
         object.__setattr__(self, "holes", tuple(holes))
+        object.__setattr__(self, "limits", tuple(limits))
         object.__setattr__(self, "grading", {k: tuple(map(float, v)) for k, v in (grading or {}).items()})
         for name, places in self.grading.items():
             if name not in self.box or not _increasing((self.box[name][0], *places, self.box[name][1])):
@@ -81,9 +91,23 @@ class Region:
                     "a region", problem, "give increasing places inside a coordinate of the box"
                 )
 
+    def over(self, **box: tuple[float, float]) -> Region:
+        """The region with other ends of some coordinates, such as a window of time."""
+        return Region(self.holes, self.grading, self.limits, **{**self.box, **box})
+
+    def share(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
+        """The volume that each point of a sample stands for, one on average: less where it is graded."""
+        found = points.new_ones(len(points))
+        for name, places in self.grading.items():
+            ends = points.new_tensor([self.box[name][0], *places, self.box[name][1]])
+            along = points[:, self.coordinates.index(name)].contiguous()
+            cell = torch.searchsorted(ends, along).clamp(1, len(ends) - 1)
+            found = found * (ends[cell] - ends[cell - 1])
+        return found / found.mean()
+
     def even(self) -> Region:
         """The region without grading."""
-        return Region(self.holes, None, **self.box)
+        return Region(self.holes, None, self.limits, **self.box)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -102,7 +126,15 @@ class Region:
             )
         if not (math.isfinite(radius) and radius > 0):
             raise SettingsError("a hole", f"its radius is {radius}", "give a positive number")
-        return Region((*self.holes, Hole(dict(centre), float(radius))), self.grading, **self.box)
+        return Region((*self.holes, Hole(dict(centre), float(radius))), self.grading, self.limits, **self.box)
+
+    def inside(self, limit: Limit) -> Region:
+        """The part of the region where a function of the coordinates is positive.
+
+        Points are drawn inside of it, and on the parts of the box and of holes that it leaves; values on
+        the new wall itself hold by `Wall`.
+        """
+        return Region(self.holes, self.grading, (*self.limits, limit), **self.box)
 
     def graded(self, **places: Sequence[float]) -> Region:
         """The region with samples as dense as these places, such as those where subdomains meet.
@@ -110,7 +142,7 @@ class Region:
         Raises:
             SettingsError: if the places are not increasing inside the box.
         """
-        return Region(self.holes, {**self.grading, **places}, **self.box)
+        return Region(self.holes, {**self.grading, **places}, self.limits, **self.box)
 
     def contains(self, points: Float[Tensor, "point coordinate"]) -> Tensor:
         """Which points are in the closed region."""
@@ -118,6 +150,8 @@ class Region:
         inside = ((points >= low) & (points <= high)).all(1)
         for hole in self.holes:
             inside &= self._beyond(hole, points) >= -1e-12 * hole.radius
+        for limit in self.limits:
+            inside &= limit(points) >= 0
         return inside
 
     def sample(self, count: int, seed: int = 0) -> Sample:
@@ -249,7 +283,7 @@ def _drawn(
         have += int(kept.sum())
         if have >= count:
             return Sample(torch.cat(points)[:count], torch.cat(normals)[:count])
-    raise SettingsError("a region", "almost none of it is left beside its holes", "make them smaller")
+    raise SettingsError("a region", "almost none of it is left beside its holes and limits", "change them")
 
 
 def _increasing(places: Sequence[float]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import Support, WeightLayout
+from physmix.problems.measured import DataTerm
 from physmix.problems.problem import Problem
 from physmix.problems.state import State, entries_of
 from physmix.problems.terms import Term
@@ -30,11 +31,15 @@ class Rows:
         jacobian: with respect to the coordinates of the support, those of the bias, and the unknown
             numbers, (row, column).
         support: which potentials they see.
+        term: of which these are, by number; residual by residual, each at all places.
+        places: of their points among those of the term.
     """
 
     residual: Float[Tensor, " row"]
     jacobian: Float[Tensor, "row column"]
     support: Support
+    term: int
+    places: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,7 @@ class Residuals:
     Args:
         problem: its terms.
         model: fields of the problem, in its coordinates.
+        terms: others than those of the problem.
 
     Attributes:
         layout: the free coordinates of the model's mixing weights.
@@ -61,10 +67,10 @@ class Residuals:
         kept: how many numbers are held between passes.
     """
 
-    def __init__(self, problem: Problem, model: PotentialModel) -> None:
+    def __init__(self, problem: Problem, model: PotentialModel, terms: Sequence[Term] | None = None) -> None:
         self.problem, self.model, self.layout = problem, model, WeightLayout(model)
         self.unknowns = {name: float(value) for name, value in problem.unknowns.items()}
-        self.terms: list[Term] = problem.terms()
+        self.terms: list[Term] = problem.terms() if terms is None else list(terms)
         self.names: list[tuple[str, ...]] = []
         self._maps: list[DerivativeMap] = []
         for term in self.terms:
@@ -91,7 +97,8 @@ class Residuals:
         total = 0.0
         for number, piece in enumerate(self._pieces):
             found, _, _ = self._state(number)
-            total += self._factor(piece.term) ** 2 * float(torch.stack(list(found.values())).square().sum())
+            weighted = self._factor(piece.term) * self._roots(piece) * torch.stack(list(found.values()))
+            total += float(weighted.square().sum())
         return total
 
     def sizes(self) -> dict[str, float]:
@@ -108,23 +115,42 @@ class Residuals:
         """The weighted residuals with their Jacobian, some at a time."""
         for number, piece in enumerate(self._pieces):
             residual, jacobian = self._linear(number)
-            factor = self._factor(piece.term)
-            yield Rows(factor * residual.flatten(), factor * jacobian.flatten(0, 1), piece.support)
+            factor = self._factor(piece.term) * self._roots(piece)
+            rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
+            yield Rows(*rows, piece.support, piece.term, piece.places)
 
-    def balanced(self) -> None:
+    def balanced(self, exactness: float = 10.0) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
 
         The balance of a term is one over the mean square of its rows of the Jacobian, its share of the
         trace of the tangent kernel (Wang, Yu and Perdikaris, "When and why PINNs fail to train",
         J. Comput. Phys. 449, 2022, equation 6.5), taken once, at the present weights, so that the loss
-        stays the same function.
+        stays the same function. Measurements stay in units of their deviations.
+
+        Args:
+            exactness: beside measurements, how much stronger each other term is than they are together, in
+                roots of these shares: what it leaves free is what the data decide.
         """
         squares, rows = [0.0] * len(self.terms), [0] * len(self.terms)
         for number, piece in enumerate(self._pieces):
             residual, jacobian = self._linear(number)
-            squares[piece.term] += float(jacobian[..., : len(piece.support.columns)].square().sum())
+            sizes = jacobian[..., : len(piece.support.columns)].square().sum(2)
+            squares[piece.term] += float((self._roots(piece) ** 2 * sizes).sum())
             rows[piece.term] += residual.numel()
-        self.balance = [n / s if s > 0 else 1.0 for s, n in zip(squares, rows, strict=True)]
+        data = [isinstance(term, DataTerm) for term in self.terms]
+        known = sum(b * s for b, s, seen in zip(self.balance, squares, data, strict=True) if seen)
+        strong = exactness**2 * known if known > 0 else 1.0
+        self.balance = [
+            b if seen else strong * n / s if s > 0 else 1.0
+            for b, s, n, seen in zip(self.balance, squares, rows, data, strict=True)
+        ]
+
+    def _roots(self, piece: _Piece) -> Float[Tensor, " point"]:
+        """The roots of the shares of the points of a piece."""
+        term = self.terms[piece.term]
+        return (
+            term.points.new_ones(len(piece.places)) if term.share is None else term.share[piece.places].sqrt()
+        )
 
     def _factor(self, place: int) -> float:
         term = self.terms[place]

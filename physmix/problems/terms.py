@@ -28,6 +28,7 @@ class Term:
         residual: from a state to named residuals.
         known: further numbers at each point that the residual asks for by name, such as data.
         weight: of the term's mean square in the loss, beside the balance.
+        share: of each point in that mean, one on average; all alike if omitted.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Term:
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
+    share: Tensor | None = None
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -88,24 +90,28 @@ class Condition:
         if not self.values and self.residual is None:
             raise SettingsError("a condition", "it says nothing", "give values, or a residual")
         found = []
-        for number, (name, sample) in enumerate(self._samples(points, seed)):
+        for number, (name, sample, share) in enumerate(self._samples(points, seed)):
             known = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(coordinates)}
             wanted = {f"given {field}": value_at(v, sample.points) for field, v in self.values.items()}
             label = self.name or name or f"condition {number + 1}"
-            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight))
+            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, share))
         return found
 
-    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample]]:
+    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample, Tensor | None]]:
         if isinstance(self.where, Tensor):
             if self.where.ndim != 2 or not len(self.where):
                 raise ShapeError("the points of a condition", self.where.shape, "(points, coordinates)")
             at = self.where.detach().double()
-            return [("", Sample(at, torch.zeros_like(at)))]
+            return [("", Sample(at, torch.zeros_like(at)), None)]
         parts = [self.where] if isinstance(self.where, Part) else list(self.where)
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
         each = -(-(self.points or points) // len(parts))
-        return [(part.name, part.sample(each, seed + i)) for i, part in enumerate(parts)]
+        samples = [part.sample(each, seed + i) for i, part in enumerate(parts)]
+        return [
+            (part.name, sample, part.region.share(sample.points))
+            for part, sample in zip(parts, samples, strict=True)
+        ]
 
     def _holds(self, y: State) -> dict[str, Tensor]:
         found = {name: y[name] - y[f"given {name}"] for name in self.values}

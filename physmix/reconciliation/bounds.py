@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from physmix.errors import ProjectionError, SettingsError
+from physmix.errors import ProjectionError, SettingsError, listing, suggestion
 from physmix.grids import Place
 from physmix.laws import Law
 from physmix.reconciliation.conjugate import conjugate_gradients
@@ -88,11 +88,13 @@ def reconcile(
 
 
 def _limits(bounds: Mapping[str, tuple[float, float]], lawful: LawfulFields) -> tuple[Tensor, Tensor]:
-    unknown = [name for name in bounds if name not in lawful.names]
-    wrong = [name for name, (low, high) in bounds.items() if not low <= high]
-    if unknown or wrong:
-        problem = f"{(unknown + wrong)[0]} has none that can be met"
-        raise SettingsError("the bounds", problem, "give (lowest, highest) of a field")
+    for name, (lowest, highest) in bounds.items():
+        if name not in lawful.names:
+            problem = f"there is no field {name!r}{suggestion(name, lawful.names)}"
+            raise SettingsError("the bounds", problem, f"the fields are {listing(lawful.names)}")
+        if not lowest <= highest:
+            problem = f"{name} has none that can be met"
+            raise SettingsError("the bounds", problem, "give (lowest, highest) of a field")
     low = lawful.spread({name: pair[0] for name, pair in bounds.items()}, -torch.inf)
     return low, lawful.spread({name: pair[1] for name, pair in bounds.items()}, torch.inf)
 

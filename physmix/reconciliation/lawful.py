@@ -12,7 +12,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from physmix.errors import ProjectionError, SettingsError, ShapeError, UnsupportedLawError, listing
+from physmix.errors import (
+    ProjectionError,
+    SettingsError,
+    ShapeError,
+    UnsupportedLawError,
+    listing,
+    suggestion,
+)
 from physmix.grids import CollocatedGrid, PeriodicGrid, Place, PointGrid, StaggeredGrid
 from physmix.laws import Law
 from physmix.reconciliation.periodic import PeriodicLaws
@@ -61,7 +68,7 @@ class LawfulFields:
         UnknownFieldError: if a law names another field.
         UnsupportedLawError: if a law has derivatives along other coordinates, is about a total on a grid
             that is not periodic, or has terms at several places.
-        SettingsError: if a weight is not positive.
+        SettingsError: if a weight is not positive, or of no field.
         ShapeError: if weights do not fit the points of a field.
         ContradictionError: if no field on a periodic grid obeys the laws; it names a minimal subset.
     """
@@ -87,6 +94,10 @@ class LawfulFields:
                     f"{listing(grid.coordinates)}",
                     "write it in the coordinates of the grid, without time",
                 )
+        for name in weights or {}:
+            if name not in self.names:
+                problem = f"there is no field {name!r}{suggestion(name, self.names)}"
+                raise SettingsError("the weights", problem, f"the fields are {listing(self.names)}")
         self.weight = self.spread(weights or {}, 1.0)
         if not bool((self.weight > 0).all()):
             raise SettingsError("the weights", "some are not above zero", "give positive numbers, or inf")

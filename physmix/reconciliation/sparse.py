@@ -84,7 +84,8 @@ class SparseLaws:
         }
         if law.integral:
             problem = "its total changes by what flows through the boundary"
-            raise UnsupportedLawError(law.name, problem, "give a law that holds at each point")
+            remedy = "give a law that holds at each point, or has derivatives in space"
+            raise UnsupportedLawError(law.name, problem, remedy)
         if len(places) > 1:
             problem = f"its terms live at the places {listing(sorted(places))}"
             raise UnsupportedLawError(law.name, problem, "choose places such that all terms live at one")

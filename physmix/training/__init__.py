@@ -7,12 +7,19 @@ from physmix.training.checkpoint import (
     save_checkpoint,
 )
 from physmix.training.gauss_newton import Step, Trace
+from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
+from physmix.training.marching import March, march
+from physmix.training.posterior import Estimate, Posterior
 from physmix.training.solution import Forecast, Solution, forecast, solve
 
 __all__ = [
+    "Estimate",
     "Forecast",
     "History",
+    "Inference",
+    "March",
+    "Posterior",
     "Solution",
     "Stage",
     "Step",
@@ -20,7 +27,9 @@ __all__ = [
     "Trace",
     "fit",
     "forecast",
+    "infer",
     "load_weights",
+    "march",
     "read_description",
     "read_weights",
     "save_checkpoint",

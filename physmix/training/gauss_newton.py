@@ -57,13 +57,19 @@ class Trace:
 
 
 def solve_last_layer(
-    residuals: Residuals, *, steps: int = 20, progress: Callable[[Step], None] | None = None
+    residuals: Residuals,
+    *,
+    steps: int = 20,
+    least: float | None = None,
+    progress: Callable[[Step], None] | None = None,
 ) -> Trace:
     """Minimise |r|^2 over the mixing weights and the unknown numbers, from their present values.
 
     Args:
         residuals: of a problem on a model.
         steps: at most.
+        least: a step that promises to lower the sum of squares by less is the last one; 5 % of the
+            root where omitted.
         progress: called after each step.
 
     Raises:
@@ -97,10 +103,12 @@ def solve_last_layer(
         if progress:
             progress(trace.steps[-1])
         # A step may fall short of its promise far from the solution; that it promised nothing tells.
-        stalled = system.left > (1 - _STALLED) ** 2 * loss
+        most = (1 - _STALLED) ** 2 * loss if least is None else loss - least
+        stalled = damping <= _LEAST and system.left > most
         loss, damping = reached, max(damping / 100, _LEAST)
         if stalled:
-            trace.reason = f"no step lowers the residuals by more than {_STALLED:.0%}"
+            few = f"{_STALLED:.0%}" if least is None else f"{least:g} in the sum of squares"
+            trace.reason = f"no step lowers the residuals by more than {few}"
             return trace
     trace.reason = f"{steps} steps are done"
     return trace

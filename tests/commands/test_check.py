@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import pytest
@@ -68,6 +69,16 @@ def test_a_flow_without_pressure_is_judged_by_what_it_has(vortex_file, tmp_path,
     assert "not judged energy: the flow has no E" in capsys.readouterr().out
 
 
+def test_a_misspelt_density_is_2_and_the_fields_are_named(vortex_file, tmp_path, capsys):
+    misspelt = tmp_path / "misspelt.hdf5"
+    shutil.copy(vortex_file, misspelt)
+    with h5py.File(misspelt, "r+") as file:
+        file["t0_fields"].move("density", "densty")
+        file["t0_fields"].attrs["field_names"] = ["densty", "pressure"]
+    assert check([misspelt]) == 2
+    assert "need density, velocity and pressure, and the fields are densty" in capsys.readouterr().err
+
+
 LAWS = {
     "good": ("laws: {mass: 'integral(rho) = const'}", 0, ""),
     "false": (
@@ -108,6 +119,9 @@ def test_a_file_of_the_library_judges_a_model(trained, capsys):
     folder, library = trained("vortex", "mass_momentum"), configurations() / "law"
     assert check([folder], library / "mass_momentum.yaml") == 0
     assert "holds    momentum_y" in capsys.readouterr().out
+    assert check([folder], Path("mass_momentum")) == 0
+    with pytest.raises(SettingsError, match=r"masss cannot be read.*or one of charge"):
+        check([folder], Path("masss"))
     assert check([trained("vortex", "none")], library / "mass.yaml") == 1
     assert check([folder], library / "mass_momentum_3d.yaml") == 2
     assert "written in t, x, y, z, and the fields depend on t, x, y" in capsys.readouterr().err

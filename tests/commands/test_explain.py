@@ -1,10 +1,11 @@
 """The command that explains a law."""
 
 import json
+import sys
 
 import pytest
 
-from physmix.commands.explain import explain, find_law
+from physmix.commands.explain import explain, find_law, main
 from physmix.errors import SettingsError
 
 LIBRARY = [
@@ -61,6 +62,11 @@ def test_holes_of_a_steady_flow(capsys):
     assert "each body in the plane adds 1 channel of its own" in printed
 
 
+def test_terms_of_one_field_read_as_a_sum(capsys):
+    explain(find_law("dt(u) + dx(f) = nu*dx(dx(u))", constants={"nu": "1/100"}), ("t", "x"))
+    assert "f = dx(dx(phi)) - 100*dt(phi), u = 100*dx(phi)" in capsys.readouterr().out
+
+
 def test_totals_are_said_to_be_totals(capsys):
     assert explain(find_law("totals"), ("t", "x", "y")) == 0
     assert "integral(rho) = const" in capsys.readouterr().out
@@ -69,6 +75,23 @@ def test_totals_are_said_to_be_totals(capsys):
 def test_a_law_without_potentials_ends_with_one(capsys):
     assert explain(find_law("dt(u) + dx(u) = 0"), ("t", "x")) == 1
     assert "no potentials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("constants", "code", "words"),
+    [
+        ("nu=1/100", 1, "dt(u) - 1/100*dx(dx(u)) = 0"),
+        ("nu", 2, "'nu' has no number; write nu=1/100"),
+        ("", 2, "if nu is a number, give it among the constants"),
+    ],
+)
+def test_constants_of_a_text(constants, code, words, monkeypatch, capsys):
+    text = ["dt(u) - nu*laplacian(u) = 0", "--coordinates", "t,x", "--constants", constants]
+    monkeypatch.setattr(sys, "argv", ["physmix-explain", *text])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert words in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,8 @@ REFUSED = {
     "hidden text": (["model.hidden=abc"], SettingsError, "hidden='abc'"),
     "slope is NaN": (["model.slope=nan"], SettingsError, "slope"),
     "no collocation": (["task.collocation=0"], SettingsError, "collocation=0"),
+    "fraction is text": (["task.fraction=lots"], SettingsError, "fraction='lots' is not of type float"),
+    "hold_out is text": (["task.hold_out=many"], SettingsError, "hold_out='many' is not of type int"),
     "fraction is NaN": (["task.fraction=nan"], SettingsError, "fraction"),
     "stages is a number": (["training.stages=5"], SettingsError, "stages=5"),
     "no stages": (["training.stages=[]"], SettingsError, "list one stage"),

@@ -223,7 +223,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("simulate", "settings", "wrong"), WRONG, ids=lambda part: getattr(part, "__name__", str(part)[:40]))
+@pytest.mark.parametrize(
+    ("simulate", "settings", "wrong"), WRONG, ids=lambda part: getattr(part, "__name__", str(part)[:40])
+)
 def test_numbers_that_make_no_simulation_are_refused(simulate, settings, wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         simulate(**{**settings, **wrong})

@@ -126,6 +126,8 @@ def test_torsion_is_named():
 
 def test_totals_and_unknown_fields_are_refused():
     laws = parse_laws({"total": "integral(rho) = const"}, "x")
+    with pytest.raises(UnsupportedLawError, match="derivatives in t, x, y, and the fields depend on x, y"):
+        compile_complete(parse_laws({"mass": "dt(rho) + dx(m) = 0"}, "txy"), ["rho", "m"], "xy")
     with pytest.raises(UnsupportedLawError, match="total over the domain"):
         potentials_of(laws, ["rho"], "x")
     with pytest.raises(UnknownFieldError):

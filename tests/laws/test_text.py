@@ -255,6 +255,42 @@ def test_two_laws_of_one_name_are_refused():
         parse_laws({"m": "u = 0", "m_x": "p = 0"}, "xy", vectors=["u"])
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("dt(u) - nu*laplacian(u) = 0", "if nu is a number, give it among the constants"),
+        ("dx(u)*nu = 0", "if nu is a number"),
+        ("u*v = 0", "if u or v is a number"),
+        ("dx(u*u) = 0", "if u is a number"),
+        ("dx(u)*dy(u) = 0", "cannot be multiplied. A law"),
+    ],
+)
+def test_a_number_that_is_taken_for_a_field_is_named(text, hint):
+    with pytest.raises(LawSyntaxError, match=hint):
+        parse_law("law", text, "txy")
+
+
+def test_operators_ask_for_coordinates():
+    with pytest.raises(LawSyntaxError, match="none without coordinates: give some, such as t,x,y"):
+        parse_law("law", "dx(u) = 0", ())
+
+
+NAMELESS = """
+from physmix import parse_laws
+from physmix.errors import SettingsError
+try:
+    parse_laws("div(u) = 0", "xy")
+except SettingsError as error:
+    print(error)
+"""
+
+
+def test_laws_without_names_are_refused():
+    """In a process of its own: the checks of types in tests come first here."""
+    out = subprocess.run([sys.executable, "-c", NAMELESS], capture_output=True, text=True, check=True).stdout
+    assert "'div(u) = 0' has no names; give them by name" in out
+
+
 HOSTILE = {
     "deep": "(" * 900 + "u" + ")" * 900 + " = 0",
     "deep operators": "dx(" * 600,

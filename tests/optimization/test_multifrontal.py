@@ -90,3 +90,15 @@ def test_what_does_not_fit_is_refused():
     system = BlockLeastSquares([2, 2])
     with pytest.raises(ShapeError):
         system.add(torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), (0, 1))
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (4, 3)])
+def test_whitened_sides_have_the_inverse_as_their_products(shape):
+    system, dense, _ = sparse_problem(shape)
+    damped = torch.cat([dense, 0.1 * torch.diag(dense.norm(dim=0))])
+    sides = torch.randn(dense.shape[1], 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    root = system.whitening(0.1)(sides)
+    expected = sides.T @ torch.linalg.solve(damped.T @ damped, sides)
+    torch.testing.assert_close(root.T @ root, expected)
+    with pytest.raises(ShapeError, match="right sides"):
+        system.whitening()(sides[1:])

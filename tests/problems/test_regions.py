@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from physmix.errors import SettingsError, ShapeError
+from physmix.jets import coordinates
 from physmix.problems import Condition, NavierStokes, Pin, Problem, Region, quadrature
 from physmix.problems.terms import value_at
 
@@ -35,6 +36,18 @@ def test_parts_lie_on_the_boundary_with_outward_normals(name):
     assert float(CHANNEL.contains(inside).double().mean()) > 0.9  # corners apart
 
 
+def test_a_limit_cuts_off_a_region():
+    x, y = coordinates("xy")
+    floor = y - 0.3 / (1 + 9 * (x - 1) ** 2)
+    region = Region(x=(0, 3), y=(0, 1)).inside(floor)
+    assert float(floor(region.sample(300).points).min()) >= 0
+    assert float(region.part("x=low").sample(50).points[:, 1].min()) >= 0.03 - 1e-12
+    _, weights = quadrature(region, 60)
+    shape = torch.linspace(0, 3, 4001, dtype=torch.float64)
+    area = 3 - float(torch.trapezoid(0.3 / (1 + 9 * (shape - 1) ** 2), shape))
+    assert float(weights.sum()) == pytest.approx(area, rel=1e-2)
+
+
 def test_the_boundary_is_that_of_space():
     assert [part.name for part in CHANNEL.boundary] == ["x=low", "x=high", "y=low", "y=high", "hole 1"]
     assert CHANNEL.start.name == "t=low"
@@ -45,6 +58,9 @@ def test_graded_samples_are_as_many_between_the_places():
     x = region.sample(900).points[:, 0]
     for low, high in [(-1, -0.1), (-0.1, 0.1), (0.1, 1)]:
         assert 285 < int(((x >= low) & (x < high)).sum()) < 315
+    share = region.share(region.sample(900).points)
+    assert float(share.mean()) == pytest.approx(1.0)
+    assert float(share.max() / share.min()) == pytest.approx(0.9 / 0.2)
     side = region.part("y=low").sample(300).points[:, 0]
     assert 90 < int((side.abs() < 0.1).sum()) < 110
 

@@ -305,6 +305,10 @@ def test_what_does_not_fit_is_refused(generator):
         LawfulFields(parse_laws({"law": "dx(ux) + dx(uy) = 0"}, "xy"), faces, grid)
     with pytest.raises(SettingsError, match="do not fit the grid"):
         LawfulFields(laws, ["ux", "uy"], grid)
+    with pytest.raises(SettingsError, match=r"weights: there is no field 'u_x'.*did you mean ux"):
+        reconcile(fields, faces, laws, grid, weights={"u_x": torch.inf})
+    with pytest.raises(SettingsError, match=r"bounds: there is no field 'u_x'.*did you mean ux"):
+        reconcile(fields, faces, laws, grid, bounds={"u_x": (0.0, 1.0)})
     with pytest.raises(ShapeError, match="what is given for ux"):
         LawfulFields(laws, faces, grid, {"ux": torch.ones(8, 7)})
     with pytest.raises(ShapeError, match="a field"):

@@ -1,0 +1,157 @@
+"""Fields for ParaView, and meshes with fields from any program: by meshio and pyevtk (extra `vtk`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physmix.errors import MeshFileError, MissingPackageError, ShapeError
+from physmix.files import whole_file
+
+Array = NDArray[np.float64]
+Cells = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Points, the cells between them, and fields at the points.
+
+    Attributes:
+        points: (point, dimension).
+        cells: by type of meshio, such as "triangle" or "quad": (cell, corner); none for loose points.
+        fields: (point) or, of a vector, (point, component), by name.
+    """
+
+    points: Array
+    cells: Mapping[str, Cells] = field(default_factory=dict)
+    fields: Mapping[str, Array] = field(default_factory=dict)
+
+
+def write_vtu(path: str | Path, mesh: Mesh) -> None:
+    """Write a mesh or loose points with their fields as VTU; the file appears whole or not at all.
+
+    Vectors get three components, as ParaView wants them.
+
+    Raises:
+        MissingPackageError: if meshio is not installed.
+        ShapeError: if a field has not one value, or vector, for each point.
+        MeshFileError: if the file cannot be written.
+    """
+    meshio, path = _meshio(), Path(path)
+    count = len(mesh.points)
+    for name, values in mesh.fields.items():
+        if values.ndim not in (1, 2) or len(values) != count:
+            raise ShapeError(f"the field {name}", values.shape, f"({count},) or ({count}, components)")
+    cells = dict(mesh.cells) or {"vertex": np.arange(count)[:, None]}
+    whole = meshio.Mesh(
+        _three(mesh.points),
+        list(cells.items()),
+        point_data={k: v if v.ndim == 1 else _three(v) for k, v in mesh.fields.items()},
+    )
+    try:
+        with whole_file(path) as part:
+            meshio.write(part, whole, file_format="vtu")
+    except OSError as error:
+        raise MeshFileError(
+            path, f"cannot be written ({error})", "free space or choose another path"
+        ) from error
+
+
+def write_vti(path: str | Path, axes: Mapping[str, Array], fields: Mapping[str, Array]) -> None:
+    """Write fields on an even grid as VTI; the file appears whole or not at all.
+
+    Args:
+        path: ends in .vti.
+        axes: coordinates along each of two or three dimensions, evenly spaced.
+        fields: (*grid) or, of a vector, (*grid, component), by name.
+
+    Raises:
+        MissingPackageError: if pyevtk is not installed.
+        ShapeError: if a field does not fit the grid.
+        MeshFileError: if the grid is not even, or the file cannot be written.
+    """
+    try:
+        from pyevtk.hl import imageToVTK  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise MissingPackageError("pyevtk", "vtk") from error
+    path = Path(path)
+    grid = tuple(len(axis) for axis in axes.values())
+    steps = [np.diff(axis) for axis in axes.values()]
+    if path.suffix != ".vti" or not all(len(s) and np.allclose(s, s[0], rtol=1e-6, atol=0) for s in steps):
+        problem = "it has no suffix .vti, or an axis of its grid is not evenly spaced"
+        raise MeshFileError(path, problem, "correct that, or write its points with write_vtu")
+    flat = (1,) * (3 - len(grid))
+    data = {}
+    for name, values in fields.items():
+        if values.shape[: len(grid)] != grid or values.ndim > len(grid) + 1:
+            raise ShapeError(f"the field {name}", values.shape, f"{grid}, or with components after it")
+        parts = _three(values).reshape(-1, 3).T if values.ndim > len(grid) else values.reshape(1, -1)
+        shaped = tuple(np.asfortranarray(p.reshape(*grid, *flat), np.float64) for p in parts)
+        data[name] = shaped if len(shaped) > 1 else shaped[0]
+    origin = [float(axis[0]) for axis in axes.values()] + [0.0] * len(flat)
+    spacing = [float(step[0]) for step in steps] + [1.0] * len(flat)
+    try:
+        with whole_file(path) as part:
+            made = part.with_name(f"{part.name}.vti")  # it adds the suffix by itself
+            try:
+                imageToVTK(str(part), tuple(origin), tuple(spacing), pointData=data)
+                made.replace(part)
+            finally:
+                made.unlink(missing_ok=True)
+    except OSError as error:
+        raise MeshFileError(
+            path, f"cannot be written ({error})", "free space or choose another path"
+        ) from error
+
+
+def read_mesh(path: str | Path) -> Mesh:
+    """Read a mesh and its fields at points from any format that meshio knows: VTU, Gmsh, XDMF, ...
+
+    A flat mesh keeps two dimensions.
+
+    Raises:
+        MissingPackageError: if meshio is not installed.
+        MeshFileError: if the file is missing, of no known format, cut short, or has numbers that are not
+            finite.
+    """
+    meshio, path = _meshio(), Path(path)
+    if not path.is_file():
+        raise MeshFileError(path, "does not exist", "give the path of a mesh")
+    try:
+        found = meshio.read(path)
+    except (Exception, SystemExit) as error:  # each format fails in its own way
+        problem = (
+            f"cannot be read; it may be cut short, or of a format that its suffix does not say ({error})"
+        )
+        raise MeshFileError(path, problem, "copy or make the file again") from error
+    fields = {name: np.asarray(values, np.float64) for name, values in found.point_data.items()}
+    points = np.asarray(found.points, np.float64)
+    for name, values in {"points": points, **fields}.items():
+        if bad := int((~np.isfinite(values)).sum()):
+            raise MeshFileError(path, f"{name} has {bad} numbers that are NaN or infinite", "repair them")
+    flat = points.shape[1] == 3 and not points[:, 2].any()
+    cells: dict[str, list[Cells]] = {}
+    for block in found.cells:
+        cells.setdefault(block.type, []).append(np.asarray(block.data))
+    joined = {kind: np.concatenate(blocks) for kind, blocks in cells.items()}
+    return Mesh(points[:, :2] if flat else points, joined, fields)
+
+
+def _three(values: Array) -> Array:
+    """Two components or coordinates become three."""
+    missing = 3 - values.shape[-1]
+    widths = [(0, 0)] * (values.ndim - 1) + [(0, max(0, missing))]
+    return np.pad(values, widths)
+
+
+def _meshio() -> ModuleType:
+    try:
+        import meshio  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise MissingPackageError("meshio", "vtk") from error
+    return meshio
