@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """The face of physmix-benchmark in a checkout."""
 
-from physmix.commands.benchmark import main
+from _face import run
 
-main()
+run("benchmark")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """The face of physmix-check in a checkout."""
 
-from physmix.commands.check import main
+from _face import run
 
-main()
+run("check")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """The face of physmix-explain in a checkout."""
 
-from physmix.commands.explain import main
+from _face import run
 
-main()
+run("explain")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """The face of physmix-simulate in a checkout."""
 
-from physmix.commands.simulate import main
+from _face import run
 
-main()
+run("simulate")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """The face of physmix-train in a checkout."""
 
-from physmix.commands.train import main
+from _face import run
 
-main()
+run("train")

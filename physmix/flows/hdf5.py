@@ -16,6 +16,8 @@ anything is read, and every number must be finite.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physmix.errors import FlowFileError, listing
-from physmix.files import whole_file
+from physmix.files import write_whole
 from physmix.flows.flow import Flow
+from physmix.flows.layout import check_flow, check_names, check_numbers, check_solid, refusal
 
 _PROVENANCE = "provenance_"
 _LARGEST = 8 * 2**30
@@ -36,12 +39,15 @@ def write_flow(flow: Flow, path: str | Path) -> None:
     """Write a flow; the file appears whole or not at all.
 
     Raises:
-        FlowFileError: if the file cannot be written.
+        FlowFileError: if the flow is none that `read_flow` would take, or the file cannot be written.
     """
     path = Path(path)
+    check_flow(path, flow)
+    content = BytesIO()  # HDF5 does not survive a disk that fills up under it
+    with h5py.File(content, "w") as file:
+        _write(file, flow)
     try:
-        with whole_file(path) as part, h5py.File(part, "w") as file:
-            _write(file, flow)
+        write_whole(path, content.getvalue())
     except OSError as error:
         raise FlowFileError(
             path, f"cannot be written ({error})", "free space or choose another path"
@@ -111,17 +117,20 @@ def read_flow(path: str | Path) -> Flow:
     """Read a flow in The Well's layout.
 
     Raises:
-        FlowFileError: if the file is missing, cut short, not in this layout, too large, or has
-            numbers that are not finite.
+        FlowFileError: if the file is missing, closed to the user, cut short, not in this layout, too
+            large, or has numbers that are not finite.
     """
     path = Path(path)
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        remedy = "make it with: physmix-simulate flow=NAME, or give the path of your own file"
-        raise FlowFileError(path, problem, remedy)
     try:
+        if not path.is_file():
+            problem = "is a folder" if path.is_dir() else "does not exist"
+            remedy = "make it with: physmix-simulate flow=NAME, or give the path of your own file"
+            raise FlowFileError(path, problem, remedy)
         with h5py.File(path, "r") as file:
             return _Reader(path, file).flow()
+    except PermissionError as error:
+        remedy = "give yourself that permission on the file and its folders, or copy it to a place of yours"
+        raise FlowFileError(path, "you have no permission to read it", remedy) from error
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
         problem = f"cannot be read as HDF5; it may be cut short ({error})"
         raise FlowFileError(path, problem, "copy or make the file again") from error
@@ -136,44 +145,32 @@ class _Reader:
     def flow(self) -> Flow:
         for name in _GROUPS:
             self.group(name)
-        axes = {name: self.axis(name) for name in self.names("dimensions", "spatial_dims")}
-        time = self.axis("time", least=1)  # a steady flow has one
-        grid = tuple(len(axis) for axis in axes.values())
-        fields: list[dict[str, NDArray[np.floating]]] = []
-        for order in (0, 1):
-            group = f"t{order}_fields"
-            shape = (len(time), *grid, *(len(axes),) * order)
-            names = self.names(group, "field_names")
-            fields.append({name: self.numbers(f"{group}/{name}", shape) for name in names})
-        if not fields[0]:
-            raise self.layout("has no scalar field in /t0_fields")
-        counts = sorted({len(values) for part in fields for values in part.values()})
-        if len(counts) != 1 or counts[0] < 1:
-            raise self.layout(f"has fields of {listing(counts)} trajectories")
+        fields = [
+            {name: self.numbers(f"t{order}_fields/{name}") for name in self.names(f"t{order}_fields")}
+            for order in (0, 1)
+        ]
         parameters = {}
-        for name in self.names("scalars", "field_names"):
+        for name in self.names("scalars"):
             value = self.numbers(f"scalars/{name}")
             if value.shape == ():  # one that varies is no parameter of the whole flow
                 parameters[name] = float(value)
-        return Flow(
+        axes = self.names("dimensions", "spatial_dims")
+        flow = Flow(
             name=_text(self.file.attrs.get("dataset_name", self.path.stem)),
-            time=time,
-            axes=axes,
+            time=self.numbers("dimensions/time"),
+            axes={name: self.numbers(f"dimensions/{name}") for name in axes},
             scalars=fields[0],
             vectors=fields[1],
             parameters=parameters,
             boundary=self.boundary(),
-            solid=self.solid(grid),
             provenance={
                 key.removeprefix(_PROVENANCE): _text(value)
                 for key, value in self.file.attrs.items()
                 if key.startswith(_PROVENANCE)
             },
         )
-
-    def layout(self, problem: str) -> FlowFileError:
-        remedy = "write it in The Well's layout (README, 'Your own flow')"
-        return FlowFileError(self.path, problem, remedy)
+        check_flow(self.path, flow)
+        return replace(flow, solid=self.solid(flow.grid))
 
     def item(self, name: str) -> h5py.Group | h5py.Dataset | None:
         """What stands under a name in this very file, or None."""
@@ -193,16 +190,15 @@ class _Reader:
     def group(self, name: str) -> h5py.Group:
         item = self.item(name)
         if not isinstance(item, h5py.Group):
-            raise self.layout(f"has no group /{name}")
+            raise refusal(self.path, f"has no group /{name}")
         return item
 
-    def names(self, group: str, attribute: str) -> list[str]:
+    def names(self, group: str, attribute: str = "field_names") -> list[str]:
         attributes = self.group(group).attrs
         if attribute not in attributes:
-            raise self.layout(f"has no attribute {attribute} on /{group}")
+            raise refusal(self.path, f"has no attribute {attribute} on /{group}")
         names = [_text(name) for name in np.atleast_1d(attributes[attribute])]
-        if any("/" in name or name in ("", ".", "..") for name in names):
-            raise self.layout(f"has a name in {attribute} of /{group} that is no name")
+        check_names(self.path, f"{attribute} of /{group}", names)
         return names
 
     def boundary(self) -> dict[str, str]:
@@ -221,8 +217,9 @@ class _Reader:
             if kind != "WALL" or len(axes) == 1:
                 continue
             data = self.item(f"{name}/mask")
-            if not isinstance(data, h5py.Dataset) or data.shape != grid or data.dtype.kind not in "bui":
-                raise self.layout(f"has no boolean mask of shape {grid} in /{name}")
+            if not isinstance(data, h5py.Dataset):
+                raise refusal(self.path, f"has no dataset /{name}/mask")
+            check_solid(self.path, f"/{name}", data, grid)
             self.local(f"{name}/mask", data)
             mask = np.asarray(data[()], bool)
             found = mask if found is None else found | mask
@@ -238,13 +235,6 @@ class _Reader:
             found.append((name, _text(attributes.get("bc_type", "")).upper(), axes))
         return found
 
-    def axis(self, name: str, *, least: int = 2) -> NDArray[np.floating]:
-        values = self.numbers(f"dimensions/{name}")
-        if values.ndim != 1 or len(values) < least or not (np.diff(values) > 0).all():
-            points = "1 point" if least == 1 else f"{least} points"
-            raise self.layout(f"has a dimension {name} that does not increase over {points} or more")
-        return values
-
     def local(self, name: str, data: h5py.Dataset) -> None:
         """Count the size of a dataset before it is read; it must be stored in this file."""
         if data.is_virtual or data.external:
@@ -259,26 +249,14 @@ class _Reader:
                 f"split it; at most {_LARGEST} are read at once",
             )
 
-    def numbers(self, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.floating]:
+    def numbers(self, name: str) -> NDArray[np.floating]:
         data = self.item(name)
         if not isinstance(data, h5py.Dataset):
             there = listing(self.group(name.rpartition("/")[0]))
-            raise self.layout(f"has no dataset /{name}; there are {there}")
-        if data.dtype.kind != "f":
-            raise self.layout(f"has a dataset /{name} of type {data.dtype}, expected floating point")
-        if shape is not None and data.shape[1:] != shape:
-            expected = f"(trajectories, {listing(shape)})"
-            raise self.layout(f"has a dataset /{name} of shape {data.shape}, expected {expected}")
+            raise refusal(self.path, f"has no dataset /{name}; there are {there}")
+        check_numbers(self.path, f"/{name}", data)
         self.local(name, data)
-        stored = data[()]
-        single = data.dtype.itemsize <= 4
-        values = np.asarray(stored, np.float32) if single else np.asarray(stored, np.float64)
-        if not np.isfinite(values).all():
-            count = int((~np.isfinite(values)).sum())
-            raise FlowFileError(
-                self.path, f"/{name} has {count} values that are NaN or infinite", "remove or repair them"
-            )
-        return values
+        return np.asarray(data[()], np.float32 if data.dtype.itemsize <= 4 else np.float64)
 
 
 def _text(value: Any) -> str:

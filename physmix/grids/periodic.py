@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from physmix.errors import SettingsError, listing
+from physmix.errors import SettingsError, listing, suggestion
 from physmix.grids.collocated import CollocatedGrid
 
 Scheme = Literal["spectral", "central2", "central4", "compact4", "compact6"]
@@ -30,20 +30,26 @@ _COEFFICIENTS: dict[str, tuple[float, float, float]] = {
 }
 
 
+def _check_scheme(scheme: str) -> None:
+    known = ["spectral", *_COEFFICIENTS]
+    if scheme not in known:
+        problem = f"scheme={scheme}{suggestion(scheme, known)}"
+        raise SettingsError("the grid", problem, f"choose {listing(known)}")
+
+
 def derivative_symbol(scheme: Scheme, points: int, length: float) -> Complex[Tensor, " wavenumber"]:
     """The eigenvalues of a first derivative, in the order of `torch.fft.fftfreq`.
 
     Raises:
         SettingsError: for a scheme that is not known.
     """
+    _check_scheme(scheme)
     angle = 2 * math.pi * torch.fft.fftfreq(points, dtype=torch.float64)
     if scheme == "spectral":
         value = angle
-    elif scheme in _COEFFICIENTS:
+    else:
         alpha, a, b = _COEFFICIENTS[scheme]
         value = (a * angle.sin() + b / 2 * (2 * angle).sin()) / (1 + 2 * alpha * angle.cos())
-    else:
-        raise SettingsError("the grid", f"scheme={scheme}", f"choose {listing(['spectral', *_COEFFICIENTS])}")
     value = value * (points / length)
     if points % 2 == 0:
         value[points // 2] = 0.0  # not merely small: its null space is asked for
@@ -59,12 +65,18 @@ class PeriodicGrid(CollocatedGrid):
         points: n of each dimension.
         lengths: the period L of each dimension.
         scheme: of the derivatives.
+
+    Raises:
+        SettingsError: for a scheme that is not known.
     """
 
     coordinates: tuple[str, ...]
     points: tuple[int, ...]
     lengths: tuple[float, ...]
     scheme: Scheme = "spectral"
+
+    def __post_init__(self) -> None:
+        _check_scheme(self.scheme)
 
     def differentiate(
         self, field: Float[Tensor, "batch *grid channel"], dimension: int

@@ -35,7 +35,7 @@ def reconcile(
 
     Args:
         fields: measured or simulated, (trajectory, time, *grid, field); on a staggered grid a mapping
-            from names to (batch, *grid.shape(place)).
+            from names to (batch, *grid.shape(place)). Tensors, or arrays of NumPy.
         names: of the fields; on a staggered grid a mapping from names to places.
         laws: see `LawfulFields`.
         grid: with the operators in which the laws are to hold.
@@ -43,7 +43,7 @@ def reconcile(
         bounds: lowest and highest value of fields, by name, such as {"rho": (0, inf)}.
 
     Returns:
-        The fields in float64, a tensor or a mapping as they were given.
+        The fields as tensors of float64, one or by name as they were given.
 
     Raises:
         UnknownFieldError, UnsupportedLawError, ContradictionError, ShapeError: see `LawfulFields`.

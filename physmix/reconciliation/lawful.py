@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from physmix.errors import (
@@ -24,13 +26,21 @@ from physmix.reconciliation.periodic import PeriodicLaws
 from physmix.reconciliation.sparse import SparseLaws
 
 Stored = Float[Tensor, "trajectory time *grid field"]
-Fields = Stored | Mapping[str, Tensor]
-"""On collocated grids one tensor; on a staggered one tensors (batch, *grid.shape(place)) by name."""
+Array = Tensor | NDArray[np.number]
+Fields = Stored | Float[np.ndarray, "trajectory time *grid field"] | Mapping[str, Array]
+"""On collocated grids one array; on a staggered one arrays (batch, *grid.shape(place)) by name."""
 
 _LAWFUL = 1e-11
 
 Grid = PeriodicGrid | PointGrid | StaggeredGrid
-Weights = Mapping[str, float | Tensor]
+Weights = Mapping[str, float | Array]
+
+
+def doubles(values: float | Array) -> Tensor:
+    """Numbers of any kind as a tensor of float64, of no graph."""
+    if isinstance(values, Tensor):
+        return values.detach().double()
+    return torch.from_numpy(np.array(values, np.float64))  # a copy: what is given may be read-only
 
 
 def law_terms(fields: Stored, names: Sequence[str], law: Law, grid: CollocatedGrid) -> Tensor:
@@ -105,14 +115,12 @@ class LawfulFields:
         grid = self.grid
         return grid.shape(self.places[name]) if isinstance(grid, StaggeredGrid) else grid.points
 
-    def spread(self, values: Mapping[str, float | Tensor], default: float) -> Tensor:
+    def spread(self, values: Weights, default: float) -> Tensor:
         """Numbers by name as they stand beside packed states: (*grid, field), (field,) or (value,)."""
-        by_point = not isinstance(self.grid, PeriodicGrid) or any(
-            isinstance(value, Tensor) and value.ndim for value in values.values()
-        )
+        by_point = not isinstance(self.grid, PeriodicGrid) or any(np.ndim(value) for value in values.values())
         whole = []
         for name in self.names:
-            value = torch.as_tensor(values.get(name, default), dtype=torch.float64)
+            value = doubles(values.get(name, default))
             if value.ndim and tuple(value.shape) != self.shape(name):
                 expected = f"({listing(self.shape(name))}), or a single number"
                 raise ShapeError(f"what is given for {name}", value.shape, expected)
@@ -130,13 +138,14 @@ class LawfulFields:
         if isinstance(fields, Mapping):
             if set(fields) != set(self.names) or not isinstance(self.grid, StaggeredGrid):
                 raise ShapeError("the fields", (len(fields),), f"{listing(self.names)} on a staggered grid")
-            for name in self.names:
-                self.grid.check(fields[name], self.places[name])
-            return torch.cat([fields[name].detach().double().flatten(1) for name in self.names], 1)
+            states = {name: doubles(fields[name]) for name in self.names}
+            for name, state in states.items():
+                self.grid.check(state, self.places[name])
+            return torch.cat([state.flatten(1) for state in states.values()], 1)
         expected = (*self.grid.points, len(self.names)) if isinstance(self.grid, CollocatedGrid) else ()
         if not expected or fields.ndim < 3 or tuple(fields.shape[2:]) != expected:
             raise ShapeError("the fields", fields.shape, f"(trajectory, time, {listing(expected)})")
-        return fields.detach().double()
+        return doubles(fields)
 
     def unpack(self, states: Tensor) -> Any:
         """The opposite of `pack`."""
@@ -182,11 +191,11 @@ class LawfulFields:
         for law in self.laws:
             if isinstance(fields, Mapping):
                 assert isinstance(self.grid, StaggeredGrid)
-                doubled = {name: field.double() for name, field in fields.items()}
+                doubled = {name: doubles(field) for name, field in fields.items()}
                 terms = torch.stack(self.grid.terms(doubled, self.places, law.terms))
             else:
                 assert isinstance(self.grid, CollocatedGrid)
-                terms = law_terms(fields.double(), self.names, law, self.grid)
+                terms = law_terms(doubles(fields), self.names, law, self.grid)
             if law.integral:
                 terms = terms.flatten(3).sum(3)
                 missed = (terms - terms[:, :, :1]).sum(0)

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 
 from physmix.errors import TrainingError
 from physmix.optimization import projected
+from physmix.training.state import WholeFiles, check_state
 
 
 @runtime_checkable
@@ -163,6 +164,7 @@ def fit(
 
     Raises:
         TrainingError: if the loss is not finite, or the state cannot be read.
+        OSError: if the state cannot be written, as on a full disk; the last one stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     history = History()
@@ -189,6 +191,7 @@ def fit(
                 max_epochs=-1,
                 logger=TensorBoardLogger(folder, name="tensorboard", version=""),
                 callbacks=list(callbacks),
+                plugins=[WholeFiles()],
                 enable_progress_bar=progress,
                 enable_model_summary=False,
                 gradient_clip_val=stage.clip,
@@ -198,27 +201,13 @@ def fit(
             batches: DataLoader[int] = DataLoader(range(length), batch_size=1)  # type: ignore[arg-type]
             known = str(file) if file.exists() else None
             if known is not None:
-                _check_state(file, module)
+                check_state(file, module)
             try:
                 trainer.fit(module, batches, ckpt_path=known, weights_only=True)
             except SystemExit as stop:  # what Lightning makes of an interruption
                 raise KeyboardInterrupt from stop
     task.to("cpu")
     return history
-
-
-def _check_state(file: Path, module: LightningModule) -> None:
-    """Raise TrainingError unless a state can be read and is that of this module."""
-    remedy = "delete the file to begin its stage again, or train in a new folder"
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        shapes = {name: value.shape for name, value in state["state_dict"].items()}
-        whole = {"history", "optimizer_states", "loops"} <= state.keys()
-    except Exception as error:  # a damaged archive fails in as many ways as it has bytes
-        problem = f"the state {file} cannot be read; it may be cut short ({error})"
-        raise TrainingError(problem.splitlines()[0], remedy) from error
-    if not whole or shapes != {name: value.shape for name, value in module.state_dict().items()}:
-        raise TrainingError(f"the state {file} does not fit this run", remedy)
 
 
 class _Bar(TQDMProgressBar):

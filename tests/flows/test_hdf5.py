@@ -1,7 +1,11 @@
 """Flows on disk: round trips, other people's readers, and files that must be refused."""
 
 import dataclasses
+import os
+import resource
 import shutil
+import tempfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -194,6 +198,10 @@ BROKEN = {
     "integers": (integers, "expected floating point"),
     "transposed": (transposed, "expected"),
     "time backwards": (put("dimensions/time", 9.0), "does not increase"),
+    "an unknown boundary": (
+        lambda f: f["boundary_conditions/x_periodic"].attrs.__setitem__("bc_type", "PERIODC"),
+        r"boundary of x of type 'PERIODC' \(did you mean PERIODIC\?\)",
+    ),
 }
 
 
@@ -206,6 +214,57 @@ def test_a_broken_file_is_refused(flow, tmp_path, name):
     edit(path, change)
     with pytest.raises(FlowFileError, match=message):
         read_flow(path)
+
+
+SHAPE = (2, 5, 6, 4)
+UNFIT = {
+    "another grid": (
+        {"scalars": {"density": np.ones((2, 5, 4, 6))}},
+        r"density.*\(trajectory, time 5, x 6, y 4\)",
+    ),
+    "no trajectory axis": ({"scalars": {"density": np.ones(SHAPE[1:])}}, r"density of shape \(5, 6, 4\)"),
+    "three components": ({"vectors": {"velocity": np.ones((*SHAPE, 3))}}, "velocity.*component 2"),
+    "uneven trajectories": ({"scalars": {"density": np.ones((1, *SHAPE[1:]))}}, "1, 2 trajectories"),
+    "no scalars": ({"scalars": {}}, "no scalar field"),
+    "integers": ({"scalars": {"p": np.ones(SHAPE), "q": np.ones(SHAPE, int)}}, "q of type int64"),
+    "NaN": ({"scalars": {"density": np.full(SHAPE, np.nan)}}, "density has 240 values that are NaN"),
+    "a parameter of infinity": ({"parameters": {"gamma": np.inf}}, "gamma has 1 values"),
+    "time that stands": ({"time": np.ones(5)}, "dimension time that does not increase"),
+    "time backwards": ({"time": np.linspace(1, 0, 5)}, "dimension time that does not increase"),
+    "an axis of zeros": ({"axes": {"x": np.arange(6.0), "y": np.zeros(4)}}, "dimension y that does not"),
+    "an axis called time": ({"axes": {"time": np.arange(6.0), "y": np.arange(4.0)}}, "beside time"),
+    "a name with a path": ({"scalars": {"../density": np.ones(SHAPE)}}, "is no name"),
+    "a misspelt boundary": ({"boundary": {"x": "PERIODC"}}, r"'PERIODC' \(did you mean PERIODIC\?\)"),
+    "a boundary of nothing": ({"boundary": {"z": "WALL"}}, "boundary of z, but its dimensions are x, y"),
+    "a body elsewhere": ({"solid": np.zeros((4, 6), bool)}, r"no boolean mask of shape \(6, 4\)"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_would_not_be_read_is_not_written(flow, tmp_path, name):
+    change, message = UNFIT[name]
+    with pytest.raises(FlowFileError, match=message):
+        write_flow(dataclasses.replace(flow, **change), tmp_path / "flow.hdf5")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("closed", ["file", "folder"])
+def test_a_file_without_permission_is_not_said_to_be_cut_short(flow, closed):
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        folder = Path(name) / "folder"
+        path = folder / "flow.hdf5"
+        write_flow(flow, path)
+        Path(name).chmod(0o755)
+        {"file": path, "folder": folder}[closed].chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # nothing is closed to root
+        try:
+            with pytest.raises(FlowFileError, match="no permission to read it"):
+                read_flow(path)
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o700)
 
 
 @pytest.mark.parametrize("size", [0, 100, 5_000])
@@ -222,19 +281,20 @@ def test_a_missing_file_says_how_to_make_it(tmp_path):
         read_flow(tmp_path / "none.hdf5")
 
 
-def test_a_full_disk_leaves_the_old_file(flow, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file(flow, tmp_path, capfd):
     path = tmp_path / "flow.hdf5"
     write_flow(flow, path)
     before = path.read_bytes()
-
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("physmix.flows.hdf5._write", full)
-    with pytest.raises(FlowFileError, match=r"No space left.*free space"):
-        write_flow(flow, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))  # as on a disk that fills up
+    try:
+        with pytest.raises(FlowFileError, match=r"cannot be written.*free space"):
+            write_flow(flow, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["flow.hdf5"]
+    assert not any(capfd.readouterr())  # the HDF5 library has nothing to add
 
 
 @pytest.mark.parametrize(("kind", "read"), [(">f8", "f8"), (">f4", "f4"), ("f2", "f4"), ("g", "f8")])

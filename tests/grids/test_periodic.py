@@ -1,6 +1,7 @@
 """Derivatives on periodic grids: they commute, converge, and keep laws exact in themselves."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -42,6 +43,16 @@ def test_a_law_holds_in_the_operators_of_the_grid_and_the_mean_stays(scheme, law
     terms = grid.differentiate(flow, 0)[..., 0], grid.differentiate(flow, 1)[..., 1]
     violation = (terms[0] + terms[1]).abs().max() / (terms[0].abs() + terms[1].abs()).max()
     assert violation < 1e-13 if lawful else violation > 1e-2
+
+
+def test_an_unknown_scheme_is_refused_at_construction():
+    @dataclass(frozen=True)
+    class Grid(PeriodicGrid):
+        """The constructor as users have it: without the type checks of the tests."""
+
+    assert Grid(("x",), (8,), (1.0,), "compact6").scheme == "compact6"
+    with pytest.raises(SettingsError, match=r"compct6 \(did you mean compact6\?\); choose spectral"):
+        Grid(("x",), (8,), (1.0,), "compct6")
 
 
 def test_what_is_not_of_this_grid_is_refused():

@@ -1,5 +1,9 @@
 """The training loop: it reaches the optimum, and a stopped run goes on to the same last bit."""
 
+import re
+import resource
+import tempfile
+
 import pytest
 import torch
 from quadratic import Quadratic
@@ -112,8 +116,9 @@ def test_a_damaged_state_is_refused(tmp_path, name):
     run(tmp_path)
     file = tmp_path / "1-lbfgs.ckpt"
     file.write_bytes(DAMAGE[name](file.read_bytes()))
-    with pytest.raises(TrainingError, match=r"cannot be read.*delete the file"):
+    with pytest.raises(TrainingError, match=r"cannot be read.*delete the file") as refused:
         run(tmp_path)
+    assert not re.search("torch|weights_only|archive", str(refused.value), re.IGNORECASE)
     file.unlink()
     run(tmp_path)  # as the sentence says
 
@@ -142,3 +147,38 @@ def test_a_state_with_code_in_it_is_not_run(tmp_path):
     with pytest.raises(TrainingError, match="cannot be read"):
         run(tmp_path)
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_state_never_leaves_its_folder(tmp_path, monkeypatch):
+    """On its way from another disk it could be cut; and it is a file like any other."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    run(tmp_path)
+    (tmp_path / "other").touch()
+    states = list(tmp_path.glob("*.ckpt"))
+    assert len(states) == 2
+    assert {file.stat().st_mode for file in states} == {(tmp_path / "other").stat().st_mode}
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_disk_that_fills_up_leaves_the_last_state(tmp_path):
+    whole, history = run(tmp_path / "whole")
+    file = tmp_path / "full" / "1-lbfgs.ckpt"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Filling(QuadraticTask):
+        def losses(self, step):
+            if step == 30:  # of the stage that begins at 23, after its first state
+                half = file.stat().st_size // 2
+                resource.setrlimit(resource.RLIMIT_FSIZE, (half, limits[1]))
+            return super().losses(step)
+
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            fit(Filling(), STAGES, tmp_path / "full", steps_per_epoch=5, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.rglob("*.part"))
+    resumed, again = run(tmp_path / "full")
+    assert torch.equal(resumed.model.weight, whole.model.weight)
+    assert again.losses == history.losses
+    assert resumed.calls < whole.calls / 2  # the first stage was not done again
