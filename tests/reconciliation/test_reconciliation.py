@@ -152,7 +152,11 @@ REFUSED = [
     (lambda f, g: reconcile(f * torch.nan, VELOCITY, solenoidal(), g), SettingsError, "not finite"),
     (lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, weights={"ux": 0.0}), SettingsError, "positive"),
     (lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, bounds={"ux": (2, 1)}), SettingsError, "bounds"),
-    (lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, bounds={"w": (0, 1)}), SettingsError, "no field .w."),
+    (
+        lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, bounds={"w": (0, 1)}),
+        SettingsError,
+        "no field .w.",
+    ),
     (
         lambda f, g: reconcile(f, VELOCITY, parse_laws({"source": "div(u) = 1"}, "xy", vectors="u"), g),
         ContradictionError,
