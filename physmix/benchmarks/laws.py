@@ -7,6 +7,7 @@ from collections.abc import Callable
 from physmix.benchmarks.between_walls import walled_case, walled_cvxpy_case, walled_scale_case
 from physmix.benchmarks.library import AUTONOMOUS, KNOWN, System, library
 from physmix.benchmarks.normalisation import normalisation_case
+from physmix.benchmarks.on_grids import grid_case
 from physmix.benchmarks.parser import parser_case
 from physmix.benchmarks.projector import PLANES, projector_case
 from physmix.benchmarks.reconciliation import GRIDS, cvxpy_case, reconciled_laws, solenoidal_case
@@ -68,6 +69,7 @@ LAWS: dict[str, Case] = {
         for name, system in _LIBRARY.items()
         if system.order
     },
+    **{f"on grids, {name}": grid_case(system) for name, system in _DIFFERENTIAL.items()},
     **{f"refused, {name}": refused_case(system) for name, system in AUTONOMOUS.items()},
     "walls, cavity": cavity_case,
     "walls, channel with a cylinder": channel_case,

@@ -12,6 +12,7 @@ from physmix.benchmarks import (
     BENCHMARKS,
     between_walls,
     dense,
+    on_grids,
     projector,
     reconciliation,
     scale,
@@ -189,3 +190,12 @@ def test_reconciliation_between_walls_holds(case, monkeypatch):
         return
     monkeypatch.setattr(between_walls.LawfulFields, "project", lambda _, fields: fields)
     assert short(LAWS[case]("twin")) == {reconciliation.LEFT}
+
+
+def test_networks_on_grids_hold_in_the_sums_of_the_scheme(monkeypatch):
+    monkeypatch.setattr(on_grids, "STEPS", 3)
+    rows = LAWS["on grids, shallow_water"]("case")
+    assert not short(rows)
+    assert all(row.value > 1e-2 for row in rows if row.system.startswith("free twin"))
+    monkeypatch.setattr(on_grids, "_derived", lambda values, *_: values)
+    assert violation.OVER in short(LAWS["on grids, shallow_water"]("twin"))
