@@ -138,5 +138,6 @@ def run(rank, folder):
         out["ddp refusal"] = refusal(DistributedDataParallel(mixer()), places)
         out["fsdp2 refusal"] = refusal(sharded, places)
         torch.save(out, folder / f"{rank}.pt")
+        dist.barrier()  # one that leaves while the other is still at work may end in an abort of gloo
     finally:
         dist.destroy_process_group()
