@@ -197,3 +197,19 @@ def test_arrays_of_numpy_serve_on_a_staggered_grid(generator):
     found = reconcile({name: f.numpy() for name, f in fields.items()}, places, solenoidal(), grid)
     expected = reconcile(fields, places, solenoidal(), grid)
     assert all(torch.equal(found[name], expected[name]) for name in places)
+
+
+@pytest.mark.parametrize("scheme", ["central4", "compact4"])
+def test_bounds_that_leave_a_lawful_field_are_met_from_any_start(scheme):
+    """ux = uy = a = 0 and b = 1 is lawful and within them; most of the start is clipped."""
+    texts = {"div": "div(u) = 0", "slope": "dx(a) - dy(ux) = 0", "sum": "2*a + b = 1"}
+    laws, names = parse_laws(texts, "xy", vectors=["u"]), ["ux", "uy", "a", "b"]
+    grid = PeriodicGrid(("x", "y"), (6, 5), (1.0, 2.5), scheme)
+    generator = torch.Generator().manual_seed(8)
+    bounds = {"a": (-0.05, 0.55), "ux": (-0.2, torch.inf)}
+    for _ in range(12):
+        start = 0.6 * torch.randn(1, 1, 6, 5, 4, generator=generator, dtype=torch.float64)
+        found = reconcile(start, names, laws, grid, weights={"ux": 2.0, "a": 0.5}, bounds=bounds)
+        assert max(LawfulFields(laws, names, grid).violation(found).values()) < 1e-11
+        assert float(found[..., 2].min()) >= -0.05
+        assert float(found[..., 2].max()) <= 0.55
