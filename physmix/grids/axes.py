@@ -51,8 +51,16 @@ class Axis(ABC):
         """The values before and after each value of the next level down."""
 
     @abstractmethod
-    def widened(self, values: Values, dimension: int) -> Values:
-        """Values with one ghost layer of zeros at each end, two levels up."""
+    def widened(self, values: Values, dimension: int, fill: float = 0.0) -> Values:
+        """Values with one ghost layer of zeros, or of another number, at each end, two levels up."""
+
+    @abstractmethod
+    def extended(self, values: Values, dimension: int) -> Values:
+        """Values with the outermost repeated beyond each end, two levels up."""
+
+    def around(self, values: Values, dimension: int) -> tuple[Values, Values]:
+        """The cells before and after each face; the outermost lie on both sides of the ends."""
+        return self.neighbours(self.extended(values, dimension), dimension, self.moved(0, -2))
 
     def difference(self, values: Values, dimension: int, level: int) -> Values:
         """What lies after minus what lies before, over their distance."""
@@ -115,8 +123,13 @@ class PeriodicAxis(Axis):
             return values, torch.roll(values, -1, dimension)
         return torch.roll(values, 1, dimension), values
 
-    def widened(self, values: Values, dimension: int) -> Values:
+    def widened(self, values: Values, dimension: int, fill: float = 0.0) -> Values:
         """The same: there is no end."""
+        del dimension, fill
+        return values
+
+    def extended(self, values: Values, dimension: int) -> Values:
+        """The same."""
         del dimension
         return values
 
@@ -173,7 +186,13 @@ class BoundedAxis(Axis):
         n = values.shape[dimension] - 1
         return values.narrow(dimension, 0, n), values.narrow(dimension, 1, n)
 
-    def widened(self, values: Values, dimension: int) -> Values:
-        """With zeros outside."""
-        ghost = torch.zeros_like(values.narrow(dimension, 0, 1))
+    def widened(self, values: Values, dimension: int, fill: float = 0.0) -> Values:
+        """With one number outside."""
+        ghost = torch.full_like(values.narrow(dimension, 0, 1), fill)
         return torch.cat([ghost, values, ghost], dimension)
+
+    def extended(self, values: Values, dimension: int) -> Values:
+        """With the first and the last once more."""
+        last = values.shape[dimension] - 1
+        ends = values.narrow(dimension, 0, 1), values.narrow(dimension, last, 1)
+        return torch.cat([ends[0], values, ends[1]], dimension)

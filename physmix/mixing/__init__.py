@@ -3,8 +3,10 @@
 from physmix.mixing.blocks import MixingBlock
 from physmix.mixing.claim import claim_laws
 from physmix.mixing.classes import StaggeredClass, staggered_classes
+from physmix.mixing.collocated import CollocatedLayer
 from physmix.mixing.derivatives import DerivativeMap
 from physmix.mixing.features import random_features
+from physmix.mixing.fluxes import Fluxes, FluxLayer
 from physmix.mixing.folding import fold
 from physmix.mixing.lawful import LawfulLayer
 from physmix.mixing.layer import MixingLayer, mix
@@ -16,7 +18,10 @@ from physmix.mixing.support import WeightLayout
 from physmix.mixing.walled import Lifting, Wall
 
 __all__ = [
+    "CollocatedLayer",
     "DerivativeMap",
+    "FluxLayer",
+    "Fluxes",
     "LawfulLayer",
     "Lifting",
     "MixingBlock",
