@@ -225,15 +225,15 @@ def judge_rollout(
 
 
 def random_states(
-    mean: Tensor, size: Tensor, points: int, *, batch: int = 4, dimensions: int = 2, seed: int = 0
+    mean: Tensor, size: Tensor, grid: Sequence[int], *, batch: int = 4, seed: int = 0
 ) -> Tensor:
     """Fresh smooth periodic states around a mean, (batch, *grid, field)."""
     generator = torch.Generator().manual_seed(seed)
-    grid, axes = (points,) * dimensions, tuple(range(1, dimensions + 1))
+    axes = tuple(range(1, len(grid) + 1))
     noise = torch.randn(batch, *grid, len(mean), generator=generator, dtype=mean.dtype)
     modes = torch.fft.fftn(noise, dim=axes)
-    frequency = torch.fft.fftfreq(points, 1 / points, dtype=mean.dtype)
-    square = sum(f**2 for f in torch.meshgrid(*[frequency] * dimensions, indexing="ij"))
+    frequencies = [torch.fft.fftfreq(points, 1 / points, dtype=mean.dtype) for points in grid]
+    square = sum(f**2 for f in torch.meshgrid(*frequencies, indexing="ij"))
     damping = torch.exp(-torch.as_tensor(square) / 18)[..., None]
     smooth = torch.fft.ifftn(modes * damping, dim=axes).real
     return mean + size * smooth / smooth.std()

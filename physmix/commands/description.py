@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,12 @@ Description = dict[str, Any]
     coordinates, fields    names, in order
     box       lowest and highest value of each coordinate
     size, mean             of each field
+    cells, boundary        of the grid along each coordinate of space: how many, and what is at its ends
+    constants              of the flow, such as gamma
+    floor                  lowest values that states may have, by name
 """
+
+MOST_CELLS = 10**8  # of a grid that a description may ask for
 
 
 def _laws(value: object) -> bool:
@@ -42,6 +48,16 @@ def _numbers(value: object) -> bool:
     return isinstance(value, Mapping) and all(_number(v) for v in value.values())
 
 
+def _cells(value: object) -> bool:
+    if not isinstance(value, Mapping) or not all(type(v) is int and v > 0 for v in value.values()):
+        return False
+    return math.prod(value.values()) <= MOST_CELLS
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values())
+
+
 def _edges(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(v, list) and len(v) == 2 and all(map(_number, v)) and v[0] < v[1] for v in value.values()
@@ -57,6 +73,10 @@ _PARTS: dict[str, Callable[[object], bool]] = {
     "box": _edges,
     "size": _numbers,
     "mean": _numbers,
+    "cells": _cells,
+    "boundary": _texts,
+    "constants": _numbers,
+    "floor": _numbers,
 }
 
 

@@ -19,7 +19,7 @@ from physmix.flows import Flow, exact_solution, gas
 from physmix.laws import TIME, Law
 from physmix.problems import FlowReconstruction, primitive_tensor, relative_errors, sample_flow
 from physmix.reporting import Picture
-from physmix.surrogates import NextState, rollout
+from physmix.surrogates import NextState, Windows, persistence, rollout, total_rows
 from physmix.training import Task
 
 
@@ -63,7 +63,11 @@ class Setting:
     seed: int
 
     def describe(
-        self, fields: tuple[str, ...], size: Mapping[str, float], mean: Mapping[str, float]
+        self,
+        fields: tuple[str, ...],
+        size: Mapping[str, float],
+        mean: Mapping[str, float],
+        floor: Mapping[str, float] | None = None,
     ) -> Description:
         """The description of a model of these fields."""
         return {
@@ -75,6 +79,10 @@ class Setting:
             "box": {name: list(edges) for name, edges in self.flow.box().items()},
             "size": dict(size),
             "mean": dict(mean),
+            "cells": dict(zip(self.flow.axes, self.flow.grid, strict=True)),
+            "boundary": dict(self.flow.boundary),
+            "constants": dict(self.flow.parameters),
+            "floor": dict(floor or {}),
         }
 
 
@@ -126,8 +134,20 @@ class ReconstructionExperiment:
 class NextStateExperiment:
     """Predict the fields of the next stored time."""
 
-    def __init__(self, *, setting: Setting, test_steps: int, batch: int, rollout: int) -> None:
-        at_least("the task", 1, rollout=rollout)
+    def __init__(
+        self,
+        *,
+        setting: Setting,
+        test_steps: int,
+        batch: int,
+        rollout: int,
+        unroll: int,
+        noise: float,
+        penalty: float,
+        floor: float,
+    ) -> None:
+        at_least("the task", 1, rollout=rollout, test_steps=test_steps)
+        at_least("the task", 0.0, noise=noise, penalty=penalty, floor=floor)
         self.flow, self.steps = setting.flow, rollout
         if "gamma" not in setting.flow.parameters or not setting.flow.periodic:
             raise SettingsError(
@@ -137,20 +157,42 @@ class NextStateExperiment:
             )
         self.gamma = setting.flow.parameters["gamma"]
         primitive = primitive_tensor(setting.flow)
-        self.states = torch.stack(gas.conserved(*primitive.unbind(-1), gamma=self.gamma), -1)
-        seen = self.states[: len(self.states) - test_steps].flatten(0, 2)
-        size = dict(zip(gas.CONSERVED, seen.std(0).tolist(), strict=True))
-        mean = dict(zip(gas.CONSERVED, seen.mean(0).tolist(), strict=True))
-        self.description = setting.describe(gas.CONSERVED, size, mean)
+        self.states = torch.stack(gas.conserved(*primitive.unbind(-1), gamma=self.gamma), -1)[None]
+        self.train_steps = self.states.shape[1] - 1 - test_steps
+        seen = self.states[:, : self.train_steps + 1]
+        windows = Windows(seen, unroll=unroll, batch=batch, seed=setting.seed)
+        flat = seen.flatten(0, -2)
+        least = primitive[: self.train_steps + 1].flatten(0, -2).amin(0).tolist()
+        lowest = dict(zip(gas.PRIMITIVE, least, strict=True))
+        self.description = setting.describe(
+            gas.CONSERVED,
+            dict(zip(gas.CONSERVED, flat.std(0).tolist(), strict=True)),
+            dict(zip(gas.CONSERVED, flat.mean(0).tolist(), strict=True)),
+            {name: floor * lowest[name] for name in ("density", "pressure")} if floor else {},
+        )
         model = build_model(self.description, setting.seed)
-        self.task = NextState(model, self.states, test_steps=test_steps, batch=batch, seed=setting.seed)
+        judged = setting.judged.parse(self.description["coordinates"])
+        unit = torch.stack([persistence(_pieces(seen, step))[-1] for step in range(1, unroll + 1)])
+        self.task = NextState(
+            model,
+            windows,
+            unit,
+            noise=noise,
+            penalty=penalty,
+            totals=total_rows(judged, gas.CONSERVED),
+            seed=setting.seed,
+        )
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:
         """One-step errors beside persistence, and a roll-out from the first state."""
-        present, predicted, true = (self._primitive(states) for states in self.task.predict())
-        errors, idle = relative_errors(predicted, true), relative_errors(present, true)
-        states = rollout(self.task.model, self.states[:1], self.steps)
-        known = min(self.steps, len(self.states) - 1)
+        model, whole = self.task.model, self.states[0]
+        present = whole[self.train_steps : -1]
+        with torch.no_grad():
+            after = model(present)
+        shown = [self._primitive(states) for states in (present, after, whole[self.train_steps + 1 :])]
+        errors, idle = relative_errors(shown[1], shown[2]), relative_errors(shown[0], shown[2])
+        states = rollout(model, whole[:1], self.steps)
+        known = min(self.steps, len(whole) - 1)
         details = {
             "persistence_errors": idle,
             "persistence_over_error": {
@@ -159,15 +201,20 @@ class NextStateExperiment:
             "rollout_steps": self.steps,
             "rollout_error_steps": known,
             "rollout_errors": relative_errors(
-                self._primitive(states[known, 0]), self._primitive(self.states[known])
+                self._primitive(states[known, 0]), self._primitive(whole[known])
             ),
         }
         title = f"one step ahead, to t = {self.flow.time[-1]:g}"
-        pictures = _pictures(self.flow, predicted[-1], true[-1], title)
+        pictures = _pictures(self.flow, shown[1][-1], shown[2][-1], title)
         return Evaluation(errors, details, pictures, judge_rollout(states, gas.CONSERVED, judged))
 
     def _primitive(self, states: Tensor) -> Tensor:
         return torch.stack(gas.primitive(*states.unbind(-1), gamma=self.gamma), -1)
+
+
+def _pieces(states: Tensor, steps: int) -> Tensor:
+    """All pieces of so many steps, first and last state alone, as one batch."""
+    return torch.stack([states[:, :-steps], states[:, steps:]], 2).flatten(0, 1)
 
 
 def _pictures(flow: Flow, predicted: Tensor, true: Tensor, title: str) -> list[Picture]:

@@ -21,6 +21,7 @@ from physmix.checking import (
 from physmix.commands.description import Description, check_description
 from physmix.commands.laws import LawTexts
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
+from physmix.commands.steps import STEPS, judge_step
 from physmix.commands.walls import read_liftings, read_walls
 from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling
@@ -123,7 +124,7 @@ def judge_stack(model: FieldStack, description: Description, laws: Iterable[Law]
     del description
     dimensions = model.dimensions
     points = {1: 64, 2: 32}.get(dimensions, 12)
-    start = random_states(model.mean, 0.5 * model.size, points, dimensions=dimensions, seed=seed)
+    start = random_states(model.mean, 0.5 * model.size, [points] * dimensions, seed=seed)
     return judge_rollout(rollout(model, start, 20), model.fields, laws)
 
 
@@ -140,6 +141,15 @@ MODELS = {
         lambda made, laws: check_grid_laws(laws, made["fields"]),
         judge_stack,
     ),
+}
+MODELS |= {
+    name: ModelKind(
+        build,
+        lambda model: model.mean.expand(1, *model.head.grid.shape((0,) * len(model.head.grid.axes)), -1),
+        lambda made, laws: check_grid_laws(laws, made["fields"]),
+        judge_step,
+    )
+    for name, build in STEPS.items()
 }
 
 

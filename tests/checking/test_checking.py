@@ -199,7 +199,7 @@ def test_a_total_of_zero_is_normalised_by_its_terms():
 
 def test_random_states_are_periodic_smooth_and_of_the_given_size():
     mean, size = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.1, 2.0]).double()
-    states = random_states(mean, size, 32)
+    states = random_states(mean, size, (32, 32))
     assert states.shape == (4, 32, 32, 2)
     torch.testing.assert_close(states.std((0, 1, 2)), size, rtol=0.3, atol=0)
     assert (states - states.roll(1, 1)).std() < 0.5 * states.std()

@@ -9,7 +9,7 @@ from physmix.flows import gas, read_flow
 from physmix.laws import Scaling, parse_laws
 from physmix.optimization import projected
 from physmix.problems import primitive_tensor
-from physmix.surrogates import FieldStack, NextState, rollout
+from physmix.surrogates import FieldStack, NextState, Windows, persistence, rollout, total_rows
 
 TOTALS = {
     "mass": "integral(rho) = const",
@@ -26,6 +26,12 @@ def states(vortex_file):
     return torch.stack(gas.conserved(*primitive.unbind(-1), gamma=1.4), -1)
 
 
+def next_state(model, states, *, unroll=1, **settings):
+    seen = states[:-6][None]
+    windows = Windows(seen, unroll=unroll, batch=2, seed=0)
+    return NextState(model, windows, torch.ones(unroll, 4) * persistence(seen[0][:2][None]), **settings)
+
+
 def trained(states, laws, steps=15):
     flat = states.flatten(0, 2)
     names = lambda values: dict(zip(gas.CONSERVED, values.tolist(), strict=True))
@@ -39,7 +45,7 @@ def trained(states, laws, steps=15):
         mean=names(flat.mean(0)),
         generator=torch.Generator().manual_seed(0),
     )
-    task = NextState(model, states, test_steps=6, batch=2, seed=0)
+    task = next_state(model, states)
     optimizer = projected(torch.optim.Adam(model.parameters(), lr=1e-2), model)
     for step in range(steps):
         optimizer.zero_grad()
@@ -51,7 +57,7 @@ def trained(states, laws, steps=15):
 def test_totals_are_exact_through_depth_and_rollout_and_the_twin_drifts(states):
     laws = parse_laws(TOTALS, "txy")
     lawful, free = trained(states, laws)[0], trained(states, ())[0]
-    for start in (states[:1], random_states(states.mean((0, 1, 2)), states.std((0, 1, 2)), 16)):
+    for start in (states[:1], random_states(states.mean((0, 1, 2)), states.std((0, 1, 2)), (16, 16))):
         held = judge_rollout(rollout(lawful, start, 20), gas.CONSERVED, laws)
         broken = judge_rollout(rollout(free, start, 20), gas.CONSERVED, laws)
         for good, bad in zip(held, broken, strict=True):
@@ -62,19 +68,54 @@ def test_totals_are_exact_through_depth_and_rollout_and_the_twin_drifts(states):
 
 
 def test_a_few_steps_beat_persistence(states):
-    _, task = trained(states, parse_laws(TOTALS, "txy"), steps=40)
+    model, task = trained(states, parse_laws(TOTALS, "txy"), steps=40)
     assert task.losses(0)["increment"] < 0.2  # 1 is persistence
-    present, predicted, true = task.predict()
-    assert len(present) == 6
+    present, true = states[-7:-1], states[-6:]
+    predicted = model(present)
     assert (predicted - true).square().sum() < 0.3 * (present - true).square().sum()
 
 
-def test_batches_depend_on_seed_and_step_alone(states):
+def test_windows_depend_on_seed_and_step_alone_and_an_epoch_has_each_once():
+    states = torch.arange(3.0 * 5).view(3, 5, 1, 1).double()
+    windows = Windows(states, unroll=2, batch=3, seed=1)
+    assert torch.equal(windows(7), Windows(states, unroll=2, batch=3, seed=1)(7))
+    assert not torch.equal(windows(7), Windows(states, unroll=2, batch=3, seed=2)(7))
+    epoch = torch.cat([windows(step) for step in range(3)])
+    assert epoch.shape == (9, 3, 1, 1)
+    assert sorted(epoch[:, 0].flatten().tolist()) == [0, 1, 2, 5, 6, 7, 10, 11, 12]
+    assert torch.equal(epoch[:, 2] - epoch[:, 0], torch.full((9, 1, 1), 2.0).double())
+
+
+def test_losses_are_those_of_the_unrolled_model(states):
     model, _ = trained(states, (), steps=0)
-    task = NextState(model, states, test_steps=6, batch=2, seed=1)
-    again = NextState(model, states, test_steps=6, batch=2, seed=1)
-    assert torch.equal(task.losses(7)["increment"], again.losses(7)["increment"])
-    assert not torch.equal(task.losses(7)["increment"], task.losses(8)["increment"])
+    task = next_state(model, states, unroll=3)
+    pieces = task.batches(4)
+    path = rollout(model, pieces[:, 0], 3).movedim(0, 1)
+    errors = (path - pieces)[:, 1:].square() / task.unit.view(1, 3, 1, 1, 4)
+    torch.testing.assert_close(task.losses(4)["increment"], errors.mean())
+    noisy = next_state(model, states, unroll=3, noise=0.1)
+    assert torch.equal(noisy.losses(4)["increment"], noisy.losses(4)["increment"])
+    assert noisy.losses(4)["increment"] > task.losses(4)["increment"]
+
+
+def test_the_penalty_is_what_totals_miss(states):
+    laws = parse_laws(TOTALS, "txy")
+    found = {}
+    for name, held in (("lawful", laws), ("free", ())):
+        model, _ = trained(states, held, steps=2)
+        task = next_state(model, states, penalty=2.0, totals=total_rows(laws, gas.CONSERVED))
+        assert task.weights == {"increment": 1.0, "totals": 2.0}
+        found[name] = float(task.losses(0)["totals"].detach())
+        change = model(task.batches(0)[:, 0]) - task.batches(0)[:, 0]
+    expected = (change.mean((1, 2)).square() / task.unit[0]).mean()
+    assert found["free"] == pytest.approx(float(expected.detach()), rel=1e-12)
+    assert found["lawful"] < 1e-25
+    assert found["free"] > 1e-8
+
+
+def test_rows_of_totals():
+    laws = parse_laws({"both": "integral(a - 2*b) = const", "point": "a + b = 1"}, "tx")
+    assert total_rows(laws, ("a", "b", "c")).tolist() == [[1.0, -2.0, 0.0]]
 
 
 def test_a_rollout_starts_at_its_state(states):
@@ -85,11 +126,10 @@ def test_a_rollout_starts_at_its_state(states):
     torch.testing.assert_close(path[2], model(path[1]).detach())
 
 
-@pytest.mark.parametrize(("test_steps", "batch"), [(20, 1), (6, 15), (0, 2)])
-def test_nothing_left_to_train_on_is_refused(states, test_steps, batch):
-    model, _ = trained(states, (), steps=0)
-    with pytest.raises(SettingsError, match="test_steps or batch"):
-        NextState(model, states, test_steps=test_steps, batch=batch, seed=0)
+@pytest.mark.parametrize(("unroll", "batch"), [(5, 1), (1, 9), (0, 2), (1, 0)])
+def test_nothing_to_train_on_is_refused(unroll, batch):
+    with pytest.raises(SettingsError, match="lower test_steps, unroll or batch"):
+        Windows(torch.zeros(2, 5, 1, 1), unroll=unroll, batch=batch, seed=0)
 
 
 def test_the_wrong_state_is_refused(states):
@@ -107,4 +147,4 @@ def test_a_task_moves_as_a_whole(states):
 def test_a_steady_field_has_a_finite_loss(states):
     model, _ = trained(states, (), steps=0)
     steady = torch.cat([states[..., :3], torch.ones_like(states[..., 3:])], -1)
-    assert NextState(model, steady, test_steps=6, batch=2, seed=0).losses(0)["increment"].isfinite()
+    assert next_state(model, steady).losses(0)["increment"].isfinite()
