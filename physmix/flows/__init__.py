@@ -10,8 +10,11 @@ from physmix.flows.analytic import (
     exact_solution,
 )
 from physmix.flows.flow import Flow
-from physmix.flows.hdf5 import read_flow, write_flow
+from physmix.flows.flow_file import FlowFile, read_flow
+from physmix.flows.gas import IdealGas
+from physmix.flows.hdf5 import write_flow
 from physmix.flows.known import KnownFlow
+from physmix.flows.metadata import Field, Metadata
 from physmix.flows.record import Record
 from physmix.flows.sensors import Sensors, draw_sensors, read_sensors
 from physmix.flows.simulation import (
@@ -32,11 +35,15 @@ from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
 __all__ = [
     "Beltrami",
     "Burgers",
+    "Field",
     "Flow",
+    "FlowFile",
+    "IdealGas",
     "IsentropicVortex",
     "KnownFlow",
     "Kovasznay",
     "Mesh",
+    "Metadata",
     "Record",
     "Riemann",
     "Sensors",
