@@ -31,6 +31,7 @@ from physmix.flows.simulation import (
     solve_wake,
 )
 from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
+from physmix.flows.windows import Window, WindowLoader, Windows
 
 __all__ = [
     "Beltrami",
@@ -48,6 +49,9 @@ __all__ = [
     "Riemann",
     "Sensors",
     "TaylorGreen",
+    "Window",
+    "WindowLoader",
+    "Windows",
     "draw_sensors",
     "exact_solution",
     "read_flow",
