@@ -21,15 +21,19 @@ from physmix.flows.simulation import (
     simulate_cavity,
     simulate_cylinder,
     simulate_kelvin_helmholtz,
+    simulate_quadrants,
     simulate_shear_layer,
     simulate_sod,
+    simulate_streams,
     simulate_vortex,
+    simulate_vortices,
     simulate_wake,
     solve_cavity,
     solve_cylinder,
     solve_shear_layer,
     solve_wake,
 )
+from physmix.flows.statistics import statistics
 from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
 from physmix.flows.windows import Window, WindowLoader, Windows
 
@@ -60,14 +64,18 @@ __all__ = [
     "simulate_cavity",
     "simulate_cylinder",
     "simulate_kelvin_helmholtz",
+    "simulate_quadrants",
     "simulate_shear_layer",
     "simulate_sod",
+    "simulate_streams",
     "simulate_vortex",
+    "simulate_vortices",
     "simulate_wake",
     "solve_cavity",
     "solve_cylinder",
     "solve_shear_layer",
     "solve_wake",
+    "statistics",
     "write_flow",
     "write_vti",
     "write_vtu",
