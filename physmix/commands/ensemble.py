@@ -52,6 +52,11 @@ class Member:
     settings: Mapping[str, Any]
 
     @property
+    def name(self) -> str:
+        """Split and file."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
     def text(self) -> str:
         """How it is made, as it stands in its file."""
         return json.dumps({"solver": self.solver, **self.settings}, sort_keys=True)
@@ -148,7 +153,7 @@ def _failures(members: list[Member], processes: int) -> Iterator[tuple[str, str]
         if processes == 1:
             for member in members:
                 if (reason := _make(member)) is not None:
-                    yield member.path.name, reason
+                    yield member.name, reason
                 bar.update()
             return
         # Solvers change the working directory and keep threads: each has a fresh process of its own.
@@ -158,7 +163,7 @@ def _failures(members: list[Member], processes: int) -> Iterator[tuple[str, str]
             try:
                 for job in as_completed(jobs):
                     if (reason := job.result()) is not None:
-                        yield jobs[job].path.name, reason
+                        yield jobs[job].name, reason
                     bar.update()
             except BrokenProcessPool as error:
                 problem = "a process was ended before its flow was made"

@@ -12,7 +12,7 @@ from physmix.flows.analytic import (
 from physmix.flows.flow import Flow
 from physmix.flows.flow_file import FlowFile, read_flow
 from physmix.flows.gas import IdealGas
-from physmix.flows.hdf5 import write_flow
+from physmix.flows.hdf5 import write_flow, write_parts
 from physmix.flows.known import KnownFlow
 from physmix.flows.metadata import Field, Metadata
 from physmix.flows.record import Record
@@ -77,6 +77,7 @@ __all__ = [
     "solve_wake",
     "statistics",
     "write_flow",
+    "write_parts",
     "write_vti",
     "write_vtu",
 ]

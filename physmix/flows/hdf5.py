@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physmix.errors import FlowFileError
-from physmix.files import write_whole
+from physmix.files import whole_file, write_whole
 from physmix.flows.flow import Flow
-from physmix.flows.layout import check_flow
+from physmix.flows.layout import check_finite, check_flow, check_metadata
 from physmix.flows.layouts.well import PROVENANCE
+from physmix.flows.metadata import Field, Metadata
 
 
 def write_flow(flow: Flow, path: str | Path) -> None:
@@ -45,47 +47,109 @@ def write_flow(flow: Flow, path: str | Path) -> None:
     try:
         write_whole(path, content.getvalue())
     except OSError as error:
-        raise FlowFileError(
-            path, f"cannot be written ({error})", "free space or choose another path"
-        ) from error
+        raise _unwritten(path, error) from error
+
+
+def write_parts(metadata: Metadata, path: str | Path, states: Iterable[NDArray[np.floating]]) -> None:
+    """Write a flow larger than memory, trajectory by trajectory; the file appears whole or not at all.
+
+    Args:
+        metadata: fields, grid and number of trajectories.
+        path: of the file.
+        states: of each trajectory, (time, *grid, channel), in the order of `metadata.components`.
+
+    Raises:
+        FlowFileError: if states do not fit the metadata, or the file cannot be written.
+    """
+    path = Path(path)
+    check_metadata(path, metadata)
+    count, shape = 0, (len(metadata.time), *metadata.grid, len(metadata.components))
+    try:
+        with whole_file(path) as part, h5py.File(part, "w") as file:
+            _frame(file, metadata)
+            fields = _empty_fields(file, metadata)
+            for count, values in enumerate(states, 1):
+                if values.shape != shape or count > metadata.trajectories:
+                    problem = f"trajectory {count} has states of shape {values.shape}"
+                    remedy = f"give {metadata.trajectories} of shape {shape}"
+                    raise FlowFileError(path, problem, remedy)
+                check_finite(path, f"trajectory {count}", values)
+                for data, channels in fields:
+                    data[count - 1] = values[..., channels].reshape(data.shape[1:])
+            if count != metadata.trajectories:
+                problem = f"{count} trajectories were given"
+                raise FlowFileError(path, problem, f"give {metadata.trajectories}")
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> FlowFileError:
+    return FlowFileError(path, f"cannot be written ({error})", "free space or choose another path")
 
 
 def _write(file: h5py.File, flow: Flow) -> None:
-    axes = list(flow.axes)
-    trajectories = next(iter(flow.scalars.values())).shape[0]
-    file.attrs["dataset_name"] = flow.name
+    about = flow.metadata
+    _frame(file, about)
+    known = {**flow.scalars, **flow.vectors}
+    for field in about.fields:
+        group = file[f"t{field.order}_fields"]
+        data = _dataset(group, field.name, known[field.name], sample_varying=True, time_varying=True)
+        _describe(data, field, about)
+
+
+def _empty_fields(file: h5py.File, about: Metadata) -> list[tuple[h5py.Dataset, slice]]:
+    """Datasets of all fields, each with the channels that it takes."""
+    found, place = [], 0
+    for field in about.fields:
+        width = len(field.components(about.axes))
+        shape = (about.trajectories, len(about.time), *about.grid, *(len(about.axes),) * field.order)
+        group = file[f"t{field.order}_fields"]
+        data = group.create_dataset(field.name, shape, about.precision, track_times=False)
+        data.attrs["sample_varying"], data.attrs["time_varying"] = True, True
+        _describe(data, field, about)
+        found.append((data, slice(place, place + width)))
+        place += width
+    return found
+
+
+def _describe(data: h5py.Dataset, field: Field, about: Metadata) -> None:
+    data.attrs["dim_varying"] = np.ones(len(about.axes), dtype=bool)
+    data.attrs["unit"], data.attrs["staggered"] = field.unit, field.staggered
+
+
+def _frame(file: h5py.File, about: Metadata) -> None:
+    """All of the file but its fields."""
+    axes = list(about.axes)
+    file.attrs["dataset_name"] = about.name
     file.attrs["n_spatial_dims"] = len(axes)
-    file.attrs["n_trajectories"] = trajectories
+    file.attrs["n_trajectories"] = about.trajectories
     file.attrs["grid_type"] = "cartesian"
-    file.attrs["simulation_parameters"] = list(flow.parameters)
-    for key, value in flow.parameters.items():
+    file.attrs["simulation_parameters"] = list(about.parameters)
+    for key, value in about.parameters.items():
         file.attrs[key] = value
-    for key, text in flow.provenance.items():
+    for key, text in about.provenance.items():
         file.attrs[PROVENANCE + key] = text
 
     group = file.create_group("dimensions")
     group.attrs["spatial_dims"] = axes
-    _dataset(group, "time", flow.time, time_varying=True)
-    for key, axis in flow.axes.items():
+    _dataset(group, "time", about.time, time_varying=True)
+    for key, axis in about.axes.items():
         _dataset(group, key, axis)
-    for order, fields in enumerate((flow.scalars, flow.vectors, {})):
+    for order in range(3):
+        names = [field.name for field in about.fields if field.order == order]
         group = file.create_group(f"t{order}_fields")
-        group.attrs["field_names"] = np.array(list(fields), dtype=h5py.string_dtype())
-        for key, values in fields.items():
-            data = _dataset(group, key, values, sample_varying=True, time_varying=True)
-            data.attrs["dim_varying"] = np.ones(len(axes), dtype=bool)
-            data.attrs["unit"], data.attrs["staggered"] = flow.units.get(key, ""), key in flow.staggered
+        group.attrs["field_names"] = np.array(names, dtype=h5py.string_dtype())
     group = file.create_group("scalars")
-    group.attrs["field_names"] = np.array(list(flow.parameters), dtype=h5py.string_dtype())
-    for key, value in flow.parameters.items():
+    group.attrs["field_names"] = np.array(list(about.parameters), dtype=h5py.string_dtype())
+    for key, value in about.parameters.items():
         _dataset(group, key, np.float64(value))
     group = file.create_group("boundary_conditions")
-    for key, kind in flow.boundary.items():
-        mask = np.zeros(len(flow.axes[key]), dtype=bool)
+    for key, kind in about.boundary.items():
+        mask = np.zeros(len(about.axes[key]), dtype=bool)
         mask[[0, -1]] = True
         _boundary(group, key, kind, [key], mask)
-    if flow.solid is not None:
-        _boundary(group, "body", "WALL", axes, flow.solid)
+    if about.solid is not None:
+        _boundary(group, "body", "WALL", axes, about.solid)
 
 
 def _boundary(group: h5py.Group, name: str, kind: str, axes: list[str], mask: NDArray[np.bool_]) -> None:

@@ -45,7 +45,7 @@ class Window:
         return Window(self.past.to(*where, **how), self.future.to(*where, **how))
 
 
-class Windows(IterableDataset[Window]):
+class Windows:
     """Windows of `history` + `horizon` consecutive states, in batches that are shuffled by blocks.
 
         windows = Windows("kh/data/train", history=2, horizon=1, batch=16, seed=0)
@@ -90,7 +90,6 @@ class Windows(IterableDataset[Window]):
         constants: Mapping[str, float] | None = None,
         boundary: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
         if history < 1 or horizon < 1:
             problem = f"history={history}, horizon={horizon}"
             raise SettingsError("the loader", problem, "give numbers from 1 up")
@@ -162,7 +161,7 @@ class Windows(IterableDataset[Window]):
             problem = f"{workers} workers do not divide {self.plan.lanes} lanes"
             raise SettingsError("the loader", problem, "give another number of workers, or lanes=")
         return WindowLoader(
-            self,
+            _Source(self),
             batch_size=None,
             num_workers=workers,
             pin_memory=pin_memory,
@@ -237,29 +236,47 @@ class _OpenFiles:
             self._known.popitem()[1].close()
 
 
+class _Source(IterableDataset[Window]):
+    """Windows as torch's loader wants them."""
+
+    def __init__(self, windows: Windows) -> None:
+        super().__init__()
+        self.windows = windows
+
+    def __iter__(self) -> Iterator[Window]:
+        return iter(self.windows)
+
+
 class WindowLoader(DataLoader[Window]):
     """Gives the epochs of `Windows` one after the other, and goes on where its state was saved."""
 
-    dataset: Windows
     epoch = 0
     _skip = 0
     _given = 0
 
     def __len__(self) -> int:
         """Batches in the epoch."""
-        return len(self.dataset)
+        return len(self._windows)
+
+    @property
+    def _windows(self) -> Windows:
+        assert isinstance(self.dataset, _Source)
+        return self.dataset.windows
 
     def __iter__(self) -> Any:
-        """The batches of the next epoch."""
-        self.dataset.set_epoch(self.epoch)
-        self._given, skip = 0, self._skip
-        self._skip = 0
+        """The batches of the next epoch, also where the last one was left before its end."""
+        skip, self._skip = self._skip, 0
+        if self._given and not skip:
+            self.epoch += 1
+        self._windows.set_epoch(self.epoch)
+        self._given, last = 0, len(self)
         for batch in super().__iter__():
             self._given += 1
-            if self._given > skip:
-                yield batch
-        self.epoch, self._given = self.epoch + 1, 0
-        self.dataset.set_epoch(self.epoch)
+            if self._given <= skip:
+                continue
+            if self._given == last:  # not after it: who counts does not ask for more
+                self.epoch, self._given = self.epoch + 1, 0
+            yield batch
 
     def state_dict(self) -> dict[str, int]:
         """The epoch, and how many of its batches were given."""
@@ -267,8 +284,8 @@ class WindowLoader(DataLoader[Window]):
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go on after the batches that were given."""
-        self.epoch, self._skip = state["epoch"], state["given"]
-        self.dataset.set_epoch(self.epoch)
+        self.epoch, self._skip, self._given = state["epoch"], state["given"], state["given"]
+        self._windows.set_epoch(self.epoch)
 
 
 def files_of(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:

@@ -88,6 +88,15 @@ def test_a_loader_goes_on_where_it_was(path, given):
     assert again.state_dict() == {"epoch": 1, "given": 0}
 
 
+def test_an_epoch_that_is_left_early_is_not_repeated(path):
+    windows = Windows(path, batch=6, seed=0)
+    plain, counted = windows.loader(), windows.loader()
+    two = [[keys([batch]) for batch in plain] for _ in range(2)]
+    for epoch in two:
+        batches = iter(counted)
+        assert [keys([next(batches)]) for _ in range(3)] == epoch[:3]
+
+
 def test_no_more_is_read_at_once_than_the_buffer_holds(path, monkeypatch):
     held, read = [], FlowFile.read
 
