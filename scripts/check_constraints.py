@@ -3,4 +3,5 @@
 
 from _face import run
 
-run("check")
+if __name__ == "__main__":  # processes of its own import it again
+    run("check")

@@ -3,4 +3,5 @@
 
 from _face import run
 
-run("train")
+if __name__ == "__main__":  # processes of its own import it again
+    run("train")

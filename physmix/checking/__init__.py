@@ -1,7 +1,7 @@
 """Checking: whether laws hold, judged independently of how they were made to hold."""
 
 from physmix.checking.continuum import check_model_laws, judge_model
-from physmix.checking.finding import TOLERANCES, Finding, finite, worst
+from physmix.checking.finding import TOLERANCES, Finding, finite, together, worst
 from physmix.checking.repair import Repair, repair_flow
 from physmix.checking.totals import (
     check_grid_laws,
@@ -26,5 +26,6 @@ __all__ = [
     "judge_states",
     "random_states",
     "repair_flow",
+    "together",
     "worst",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -77,3 +77,16 @@ def worst(findings: Iterable[Finding]) -> dict[str, float]:
         larger = math.isnan(finding.violation) or finding.violation > known
         result[finding.law] = finding.violation if larger else known
     return result
+
+
+def together(parts: Iterable[Iterable[Finding]]) -> list[Finding]:
+    """The findings on parts of a data set as those on all of it: the worst of each law and method."""
+    found: dict[tuple[str, str], Finding] = {}
+    for part in parts:
+        for new in part:
+            key = (new.law, new.method)
+            old = found.get(key, new)
+            larger = math.isnan(new.violation) or new.violation > old.violation
+            trivial = new.trivial and old.trivial
+            found[key] = replace(new if larger else old, trivial=trivial)
+    return list(found.values())

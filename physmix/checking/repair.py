@@ -100,8 +100,8 @@ def _primitive(parts: Mapping[str, np.ndarray], flow: Flow) -> dict[str, np.ndar
     """What a flow stores, from conserved variables."""
     if "E" in parts:
         gamma = flow.parameters["gamma"]
-        values = gas.primitive(*(parts[name] for name in gas.CONSERVED), gamma=gamma)
-        return dict(zip(gas.PRIMITIVE, values, strict=True))
+        values = gas.primitive(*(parts[name] for name in gas.conserved_names(flow.axes)), gamma=gamma)
+        return dict(zip(gas.primitive_names(flow.axes), values, strict=True))
     speeds = {
         f"velocity_{name.removeprefix('m')}": value / parts["rho"]
         for name, value in parts.items()

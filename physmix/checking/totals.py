@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from physmix.checking.faces import at_faces, judge_faces
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError
 from physmix.flows import Flow, gas
@@ -78,6 +79,7 @@ def _judge_one(values: Fields, law: Law, where: str, precision: Mapping[str, tor
         missed, method = np.abs(np.sum(terms, axis=0) - float(law.source)), f"points of {where}"
     single = any(precision[name] == torch.float32 for name in law.fields)
     dtype = torch.float32 if single else torch.float64
+    method += " in single precision" if single else ""
     return Finding.of(law.name, method, float(missed.max()), float(size.max()), dtype)
 
 
@@ -90,9 +92,9 @@ def flow_fields(flow: Flow) -> dict[str, Array]:
         for axis in flow.axes:
             if f"velocity_{axis}" in have:
                 fields[f"m{axis}"] = have["density"] * have[f"velocity_{axis}"]
-    gamma = flow.parameters.get("gamma", 1.0)
-    if gamma > 1.0 and all(name in have for name in gas.PRIMITIVE):
-        fields["E"] = gas.conserved(*(have[name] for name in gas.PRIMITIVE), gamma=gamma)[3]
+    gamma, primitive = flow.parameters.get("gamma", 1.0), gas.primitive_names(flow.axes)
+    if gamma > 1.0 and all(name in have for name in primitive):
+        fields["E"] = gas.conserved(*(have[name] for name in primitive), gamma=gamma)[-1]
     return fields
 
 
@@ -102,7 +104,9 @@ def _made_of(name: str, flow: Flow) -> Sequence[str]:
         return (name,)
     if name == "rho":
         return ("density",)
-    return gas.PRIMITIVE if name == "E" else ("density", f"velocity_{name.removeprefix('m')}")
+    return (
+        gas.primitive_names(flow.axes) if name == "E" else ("density", f"velocity_{name.removeprefix('m')}")
+    )
 
 
 def judge_flow(flow: Flow, laws: Iterable[Law], scheme: Scheme | None = None) -> list[Finding]:
@@ -111,8 +115,9 @@ def judge_flow(flow: Flow, laws: Iterable[Law], scheme: Scheme | None = None) ->
     Args:
         flow: the states.
         laws: in the flow's coordinates.
-        scheme: of derivatives in space; without one, laws with derivatives are refused. Flows with walls,
-            open ends or unequal spacing have central2 alone; see `PointGrid`.
+        scheme: of derivatives in space; without one, laws with derivatives are refused, unless their
+            fields live at faces. Flows with walls, open ends or unequal spacing have central2 alone; see
+            `PointGrid`.
 
     Raises:
         UnknownFieldError: if a law names a field that the flow does not have.
@@ -120,6 +125,16 @@ def judge_flow(flow: Flow, laws: Iterable[Law], scheme: Scheme | None = None) ->
             the flow is not periodic on an evenly spaced grid.
     """
     laws, fields = tuple(laws), flow_fields(flow)
+    if any(at_faces(flow, law) for law in laws):
+        return [
+            finding
+            for law in laws
+            for finding in (
+                [judge_faces(flow, steady_law(law, flow))]
+                if at_faces(flow, law)
+                else judge_flow(flow, [law], scheme)
+            )
+        ]
     if scheme is not None and any(law.order for law in laws):
         return [
             finding

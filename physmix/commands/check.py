@@ -12,7 +12,8 @@ from typing import Any, get_args
 
 import torch
 
-from physmix.checking import TOLERANCES, Finding, flow_fields, judge_flow, repair_flow
+from physmix.checking import TOLERANCES, Finding, flow_fields, repair_flow
+from physmix.commands.flow_files import Told, judge_file
 from physmix.commands.interface import FAILED, guarded, say
 from physmix.commands.laws import LawTexts, read_laws
 from physmix.commands.models import judge, load_model
@@ -21,8 +22,6 @@ from physmix.errors import (
     FlowFileError,
     PhysmixError,
     SettingsError,
-    UnsupportedLawError,
-    listing,
 )
 from physmix.files import configurations
 from physmix.flows import read_flow, write_flow
@@ -30,6 +29,9 @@ from physmix.grids import Scheme
 from physmix.laws import TIME
 
 _SEED = 20_000_003  # other points than those of the run itself
+
+
+_NOTHING = Told()
 
 
 @dataclass
@@ -84,16 +86,20 @@ def main() -> None:
     parser.add_argument(
         "--repair", type=Path, metavar="OUT", help="write the lawful flow nearest to PATH, an HDF5 flow"
     )
+    parser.add_argument(
+        "--constants", default="", help="numbers that the file of a flow does not tell, such as gamma=5/3"
+    )
+    parser.add_argument("--periodic", default="", metavar="AXES", help="likewise, dimensions such as x,y")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=_SEED, help="of the fresh points and states")
     given = parser.parse_args()
 
     def run() -> int:
+        told = Told.of(given.constants, given.periodic)
         if given.repair is not None:
-            return repair(
-                given.paths, given.repair, given.laws, given.scheme or "spectral", as_json=given.json
-            )
-        return check(given.paths, given.laws, given.seed, given.scheme, as_json=given.json)
+            scheme: Scheme = given.scheme or "spectral"
+            return repair(given.paths, given.repair, given.laws, scheme, as_json=given.json, told=told)
+        return check(given.paths, given.laws, given.seed, given.scheme, as_json=given.json, told=told)
 
     sys.exit(guarded(run))
 
@@ -105,6 +111,7 @@ def repair(
     scheme: Scheme = "spectral",
     *,
     as_json: bool = False,
+    told: Told = _NOTHING,
 ) -> int:
     """Write the lawful flow that is nearest to a flow, and return 0 if its laws hold, else 1.
 
@@ -118,14 +125,14 @@ def repair(
     if out.exists():
         raise FlowFileError(out, "exists and is left as it is", "give another path, or move it away")
     (path,) = paths
-    flow = read_flow(path)
+    flow = read_flow(path, constants=told.constants, boundary=told.boundary)
     texts = read_laws(laws if laws is not None else configurations() / "law" / "totals.yaml")
     held = texts.parse((TIME, *flow.axes))
     if laws is None:
         held = tuple(law for law in held if set(law.fields) <= set(flow_fields(flow)))
     done = repair_flow(flow, held, scheme)
-    told = {"repaired": json.dumps({"laws": texts.as_dict(), "scheme": scheme})}
-    write_flow(replace(done.flow, provenance={**flow.provenance, **told}), out)
+    note = {"repaired": json.dumps({"laws": texts.as_dict(), "scheme": scheme})}
+    write_flow(replace(done.flow, provenance={**flow.provenance, **note}), out)
     holds = all(violation <= TOLERANCES[torch.float64] for violation in done.after.values())
     if as_json:
         content = {"before": done.before, "after": done.after, "change": done.change, "holds": holds}
@@ -146,6 +153,7 @@ def check(
     scheme: Scheme | None = None,
     *,
     as_json: bool = False,
+    told: Told = _NOTHING,
 ) -> int:
     """Judge every path, print every finding, and return the exit code.
 
@@ -153,7 +161,7 @@ def check(
         SettingsError: if the file of laws cannot be read, or holds none.
     """
     texts = None if laws is None else read_laws(laws)
-    verdicts = [_verdict(path, texts, seed, scheme) for path in paths]
+    verdicts = [_verdict(path, texts, seed, scheme, told) for path in paths]
     code = max(verdict.code for verdict in verdicts)
     if as_json:
         print(json.dumps({"exit_code": code, "paths": [v.as_dict() for v in verdicts]}, indent=1))
@@ -173,12 +181,12 @@ def check(
     return code
 
 
-def _verdict(path: Path, texts: LawTexts | None, seed: int, scheme: Scheme | None) -> Verdict:
+def _verdict(path: Path, texts: LawTexts | None, seed: int, scheme: Scheme | None, told: Told) -> Verdict:
     flow = path.is_file() or path.suffix in (".h5", ".hdf5")
     verdict = Verdict(str(path), "flow" if flow else "checkpoint")
     try:
         if flow:
-            _check_flow(path, texts, scheme, verdict)
+            verdict.findings, verdict.not_judged = judge_file(path, texts, scheme, told)
         else:
             _check_model(path, texts, seed, verdict)
     except PhysmixError as error:
@@ -202,25 +210,3 @@ def _check_model(path: Path, texts: LawTexts | None, seed: int, verdict: Verdict
         verdict.not_judged[law] = "every term is zero, so nothing was tested"
     # Where nothing varies, no other method tests anything either; a violation counts all the same.
     verdict.findings = [f for f in findings if f.law not in verdict.not_judged or not f.holds]
-
-
-def _check_flow(path: Path, texts: LawTexts | None, scheme: Scheme | None, verdict: Verdict) -> None:
-    flow = read_flow(path)
-    known = flow_fields(flow)
-    judged = texts or read_laws(configurations() / "law" / "totals.yaml")
-    for law in judged.parse((TIME, *flow.axes)):
-        absent = [name for name in law.fields if name not in known]
-        if texts is None and absent:
-            verdict.not_judged[law.name] = f"the flow has no {', '.join(absent)}"
-            continue
-        try:
-            verdict.findings += judge_flow(flow, [law], scheme)
-        except UnsupportedLawError as error:
-            if texts is not None:
-                raise
-            verdict.not_judged[law.name] = str(error)
-    if texts is None and "density" not in flow.components:
-        verdict.error = (
-            f"{path}: no law could be judged: mass, momentum and energy need density, velocity and pressure, "
-            f"and the fields are {listing(flow.components)}; call them so, or give laws with --laws FILE."
-        )

@@ -22,9 +22,12 @@ FLOWS: dict[str, Callable[..., Any]] = {
     "cavity": simulation.simulate_cavity,
     "cylinder": simulation.simulate_cylinder,
     "kelvin_helmholtz": simulation.simulate_kelvin_helmholtz,
+    "quadrants": simulation.simulate_quadrants,
     "shear_layer": simulation.simulate_shear_layer,
     "sod": simulation.simulate_sod,
+    "streams": simulation.simulate_streams,
     "vortex": simulation.simulate_vortex,
+    "vortices": simulation.simulate_vortices,
     "wake": simulation.simulate_wake,
 }
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sin": Sine}

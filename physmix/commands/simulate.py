@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from physmix.commands.ensemble import EnsembleSettings, simulate_ensemble
 from physmix.commands.interface import run_configured
 from physmix.commands.registry import FLOWS, call, choose
 from physmix.errors import FlowFileError
@@ -26,6 +27,8 @@ class SimulationSettings:
     flow: Mapping[str, Any]
     output: str
     overwrite: bool
+    processes: int
+    ensemble: Mapping[str, Any] | None = None
 
 
 def main() -> None:
@@ -34,14 +37,17 @@ def main() -> None:
 
 
 def simulate(settings: Mapping[str, Any]) -> int:
-    """Simulate a flow; an existing file is compared, and never overwritten unasked.
+    """Simulate a flow, or an ensemble; an existing file is compared, and never overwritten unasked.
 
     Raises:
-        FlowFileError: if the file exists and holds another flow.
+        FlowFileError: if a file exists and holds another flow.
         PhysmixError: if the flow cannot be made.
     """
     run = call(SimulationSettings, settings, "the simulation")
     path = Path(run.output)
+    if run.ensemble is not None:
+        ensemble = call(EnsembleSettings, run.ensemble, "the ensemble")
+        return simulate_ensemble(run.flow, ensemble, path, run.processes, overwrite=run.overwrite)
     make = choose(FLOWS, run.flow.get("solver"), "the flow's solver")
     rest = {key: value for key, value in run.flow.items() if key != "solver"}
     duration = rest.get("duration")

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from physmix.flows.metadata import Field, Metadata
+from physmix.flows.on_grid import Array, OnGrid
 
 
 @dataclass(frozen=True)
-class Flow:
+class Flow(OnGrid):
     """One or several trajectories of fields on a Cartesian grid.
 
     Attributes:
@@ -26,6 +27,8 @@ class Flow:
         provenance: how the flow was made, as text: solver, version, parameters.
         solid: points that lie in a body and not in the fluid, boolean, of the shape of the grid; None
             if there is no body. Every field is 0 there.
+        units: of fields, as text, where they are known.
+        staggered: vectors whose components are values at lower faces of cells; see `Field`.
     """
 
     name: str
@@ -37,30 +40,28 @@ class Flow:
     boundary: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     solid: NDArray[np.bool_] | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    staggered: frozenset[str] = frozenset()
 
     @property
-    def grid(self) -> tuple[int, ...]:
-        """The number of points along each dimension."""
-        return tuple(len(axis) for axis in self.axes.values())
-
-    @property
-    def periodic(self) -> bool:
-        """Whether the flow is periodic along every dimension, without a body in it."""
-        return self.solid is None and all(self.boundary.get(name) == "PERIODIC" for name in self.axes)
-
-    @property
-    def evenly_spaced(self) -> bool:
-        """Whether every cell of the grid has the same size."""
-        steps = [np.diff(axis) for axis in self.axes.values()]
-        return all(np.allclose(step, step[0], rtol=1e-6, atol=0.0) for step in steps)
-
-    def box(self) -> dict[str, tuple[float, float]]:
-        """First and last value of time and of each coordinate: cell edges in space."""
-        edges = {"t": (float(self.time[0]), float(self.time[-1]))}
-        for name, axis in self.axes.items():
-            first, last = float(axis[1] - axis[0]) / 2, float(axis[-1] - axis[-2]) / 2
-            edges[name] = (float(axis[0]) - first, float(axis[-1]) + last)
-        return edges
+    def metadata(self) -> Metadata:
+        """All that is known of the flow but its numbers."""
+        known = [(0, name) for name in self.scalars] + [(1, name) for name in self.vectors]
+        values = [*self.scalars.values(), *self.vectors.values()]
+        return Metadata(
+            name=self.name,
+            fields=tuple(
+                Field(name, order, self.units.get(name, ""), name in self.staggered) for order, name in known
+            ),
+            time=self.time,
+            axes=self.axes,
+            trajectories=len(values[0]),
+            precision=np.result_type(*(field.dtype for field in values)),
+            boundary=self.boundary,
+            parameters=self.parameters,
+            provenance=self.provenance,
+            solid=self.solid,
+        )
 
     def component(self, name: str) -> Array:
         """A scalar, or one component of a vector such as velocity_x: (trajectory, time, *grid)."""

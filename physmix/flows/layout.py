@@ -10,6 +10,7 @@ import numpy as np
 
 from physmix.errors import FlowFileError, listing, suggestion
 from physmix.flows.flow import Flow
+from physmix.flows.on_grid import OnGrid
 
 BOUNDARIES = ("PERIODIC", "WALL", "OPEN")
 
@@ -46,11 +47,18 @@ def check_flow(path: Path, flow: Flow) -> None:
             is on the grid and has as many trajectories as the others, there is a scalar, every number
             is finite, and each boundary has a known type.
     """
-    _check_axes(path, flow)
+    check_metadata(path, flow)
     _check_fields(path, flow)
+    if flow.solid is not None:
+        check_solid(path, "solid", flow.solid, flow.grid)
+
+
+def check_metadata(path: Path, flow: OnGrid) -> None:
+    """Refuse times, coordinates, constants and boundaries that do not fit; see `check_flow`."""
+    _check_axes(path, flow)
     check_names(path, "parameters", flow.parameters)
     for name, value in flow.parameters.items():
-        _check_finite(path, name, value)
+        check_finite(path, name, value)
     for name, kind in flow.boundary.items():
         if name not in flow.axes:
             raise refusal(path, f"has a boundary of {name}, but its dimensions are {listing(flow.axes)}")
@@ -58,18 +66,16 @@ def check_flow(path: Path, flow: Flow) -> None:
             hint = suggestion(kind.upper(), BOUNDARIES)
             expected = f"expected one of {listing(BOUNDARIES)}"
             raise refusal(path, f"has a boundary of {name} of type {kind!r}{hint}, {expected}")
-    if flow.solid is not None:
-        check_solid(path, "solid", flow.solid, flow.grid)
 
 
-def _check_axes(path: Path, flow: Flow) -> None:
+def _check_axes(path: Path, flow: OnGrid) -> None:
     check_names(path, "dimensions", flow.axes)
     if not flow.axes or "time" in flow.axes:
         raise refusal(path, f"has the dimensions {listing(flow.axes)}, expected one or more beside time")
     for name, axis in (("time", flow.time), *flow.axes.items()):
         values = np.asarray(axis)
         check_numbers(path, name, values)
-        _check_finite(path, name, values)
+        check_finite(path, name, values)
         least = 1 if name == "time" else 2  # a steady flow has one time
         if values.ndim != 1 or len(values) < least or not (np.diff(values) > 0).all():
             points = "1 point" if least == 1 else f"{least} points"
@@ -94,10 +100,11 @@ def _check_field(path: Path, name: str, values: Any, sizes: dict[str, int]) -> N
     if values.shape[1:] != tuple(sizes.values()):
         expected = listing(("trajectory", *(f"{key} {size}" for key, size in sizes.items())))
         raise refusal(path, f"has a field {name} of shape {values.shape}, expected ({expected})")
-    _check_finite(path, name, values)
+    check_finite(path, name, values)
 
 
-def _check_finite(path: Path, name: str, values: Any) -> None:
+def check_finite(path: Path, name: str, values: Any) -> None:
+    """Refuse numbers that are NaN or infinite."""
     count = int((~np.isfinite(values)).sum())
     if count:
         problem = f"{name} has {count} values that are NaN or infinite"

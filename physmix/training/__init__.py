@@ -6,6 +6,7 @@ from physmix.training.checkpoint import (
     read_weights,
     save_checkpoint,
 )
+from physmix.training.data import FlowData
 from physmix.training.gauss_newton import Step, Trace
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
@@ -15,6 +16,7 @@ from physmix.training.solution import Forecast, Solution, forecast, solve
 
 __all__ = [
     "Estimate",
+    "FlowData",
     "Forecast",
     "History",
     "Inference",

@@ -1,8 +1,11 @@
 """Every yaml in conf/ is instantiated, and group names are folder names."""
 
+import inspect
+
 import pytest
 import yaml
 
+from physmix.commands.ensemble import EnsembleSettings, draw_members
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import MODELS
@@ -13,7 +16,7 @@ from physmix.files import configurations
 from physmix.flows import read_flow
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
-GROUPS = {"experiment", "flow", "law", "model", "task", "training"}
+GROUPS = {"ensemble", "experiment", "flow", "law", "model", "task", "training"}
 EXPERIMENTS = sorted(p.stem for p in FILES if p.parent.name == "experiment")
 
 
@@ -30,7 +33,7 @@ def test_every_file_is_in_a_group_that_is_tested_here():
     assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate"}
 
 
-@pytest.mark.parametrize("group", sorted(GROUPS - {"experiment", "training"}))
+@pytest.mark.parametrize("group", sorted(GROUPS - {"ensemble", "experiment", "training"}))
 def test_names_are_those_of_the_files(group):
     for name in of(group):
         assert load(group, name)["name"] == name
@@ -55,6 +58,19 @@ def test_flows_are_simulated(name, tmp_path, monkeypatch):
     settings |= {key: value for key, value in COARSE.items() if key in settings}
     flow = call(choose(FLOWS, settings.pop("solver"), "solver"), settings, "the flow")
     assert flow.name == name
+
+
+@pytest.mark.parametrize("name", of("ensemble"))
+def test_ensembles_have_members_of_their_flow(name, tmp_path, settings):
+    composed = settings(f"ensemble={name}", f"output={tmp_path}", name="simulate")
+    ensemble = call(EnsembleSettings, composed["ensemble"], "the ensemble")
+    assert ensemble.name == name
+    members = draw_members(composed["flow"], ensemble, tmp_path)
+    make = choose(FLOWS, members[0].solver, "solver")
+    taken = inspect.signature(make).parameters
+    for member in members:
+        assert set(member.settings) <= set(taken)
+        assert all(low <= member.settings[key] <= high for key, (low, high) in ensemble.ranges.items())
 
 
 @pytest.mark.parametrize("name", of("training"))

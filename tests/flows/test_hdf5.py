@@ -160,8 +160,20 @@ def virtual(file):
 
 
 def huge(file):
+    for group, name, more in (
+        ("t0_fields", "density", ()),
+        ("t0_fields", "pressure", ()),
+        ("t1_fields", "velocity", (2,)),
+    ):
+        del file[group][name]
+        shape = (5, 6, 4, *more)
+        file[group].create_dataset(name, (2**25, *shape), "f8", chunks=(1, *shape))
+
+
+def huge_chunk(file):
     del file["t0_fields/density"]
-    file["t0_fields"].create_dataset("density", (2**25, 5, 6, 4), "f8", chunks=(1, 5, 6, 4))
+    shape = (2**21, 5, 6, 4)
+    file["t0_fields"].create_dataset("density", (2, 5, 6, 4), "f8", chunks=shape, maxshape=shape)
 
 
 def integers(file):
@@ -195,6 +207,7 @@ BROKEN = {
     "a mask of numbers": (body((6, 4), float), "no boolean mask of shape"),
     "virtual": (virtual, "kept in another file"),
     "huge": (huge, "bytes"),
+    "a huge chunk": (huge_chunk, "bytes in one piece"),
     "integers": (integers, "expected floating point"),
     "transposed": (transposed, "expected"),
     "time backwards": (put("dimensions/time", 9.0), "does not increase"),
