@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_case
 from physmix.benchmarks.rivals import RIVALS, rival
 from physmix.benchmarks.row import Case, Row, ours, peer
+from physmix.benchmarks.streaming import streaming_case
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
 from physmix.flows.known import KnownFlow
@@ -138,6 +139,14 @@ def kovasznay() -> Solve:
     )
 
 
+def kovasznay_beyond() -> Solve:
+    """The same with steeper and more features."""
+    first = kovasznay()
+    problem = replace(first.problem, points=3000, boundary_points=1000)
+    settings = {"features": 900, "slope": 4.5}
+    return Solve(first.flow, problem, settings, error="<= 1e-9", seconds="<= 30")
+
+
 def taylor_green() -> Solve:
     """Re 100 on [0, 2 pi]^2, t in [0, 1]; velocities at the start and on the boundary; plain features."""
     flow = TaylorGreen(100.0)
@@ -188,6 +197,8 @@ PINN: dict[str, Case] = {
     "Taylor-Green, Re 100": solve_case(taylor_green),
     "Beltrami in three dimensions": solve_case(beltrami),
     "Burgers": solve_case(burgers),
+    "Kovasznay, Re 40, beyond": solve_case(kovasznay_beyond),
+    "ten million points": streaming_case,
     "inverse, intervals on a manufactured flow": calibration_case,
     "inverse, viscosity of a wake": wake_case,
     "inverse, pressure of a wake": pressure_case,

@@ -18,7 +18,7 @@ from physmix.problems.problem import Problem
 from physmix.problems.state import State, entries_of
 from physmix.problems.terms import Term
 
-_CHUNK = 2**21  # numbers of a Jacobian that are made at once
+_CHUNK = 2**19  # numbers of a Jacobian that are made at once: more do not stay in the caches
 _KEPT = 2**28  # numbers of channels that are kept between passes, 2 GiB; beyond, none are
 
 
