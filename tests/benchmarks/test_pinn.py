@@ -59,7 +59,7 @@ def test_pressures_are_compared_up_to_a_function_of_time():
 
 def test_memory_and_error_of_streamed_points_are_told(monkeypatch):
     monkeypatch.setattr(streaming, "POINTS", 20_000)
-    monkeypatch.setattr(streaming, "FEATURES", 30)
+    monkeypatch.setattr(streaming, "FEATURES", 60)
     rows = {row.metric: row.value for row in streaming.streaming_case("case")}
     assert 0.05 < rows["peak resident memory"] < 4
     assert rows["relative error"] < 0.1
