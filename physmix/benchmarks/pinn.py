@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from physmix.benchmarks.growth import GROWTH
 from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_case
+from physmix.benchmarks.pace import PACE, pace_case
 from physmix.benchmarks.rivals import RIVALS, rival
 from physmix.benchmarks.row import Case, Row, ours, peer
+from physmix.benchmarks.streaming import streaming_case
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
 from physmix.flows.known import KnownFlow
@@ -138,6 +142,14 @@ def kovasznay() -> Solve:
     )
 
 
+def kovasznay_beyond() -> Solve:
+    """The same with steeper and more features."""
+    first = kovasznay()
+    problem = replace(first.problem, points=3000, boundary_points=1000)
+    settings = {"features": 900, "slope": 4.5}
+    return replace(first, problem=problem, settings=settings, error="<= 1e-9", seconds="<= 30")
+
+
 def taylor_green() -> Solve:
     """Re 100 on [0, 2 pi]^2, t in [0, 1]; velocities at the start and on the boundary; plain features."""
     flow = TaylorGreen(100.0)
@@ -183,11 +195,41 @@ def burgers() -> Solve:
     return Solve(flow, problem, settings, windows=10, error="<= 1e-6", seconds="<= 180")
 
 
+def _sizes(make: Callable[[], Solve], sizes: Mapping[int, float | list[float]]) -> Case:
+    """Error against time: the same problem with these features and slopes, and a share of its points."""
+    most = max(sizes)
+
+    def ours_with(features: int) -> tuple[float, float]:
+        asked = make()
+        problem, part = asked.problem, features / most
+        assert isinstance(problem.points, int)
+        fewer = replace(
+            problem,
+            points=round(part * problem.points),
+            boundary_points=round(part * problem.boundary_points),
+        )
+        began = time.perf_counter()
+        solution = solve(fewer, features=features, slope=sizes[features])
+        seconds = time.perf_counter() - began
+        errors = field_errors(solution, asked.flow)
+        return seconds, sum(errors.values()) / len(errors)
+
+    return pace_case(make().rivals, {f"{n} features": partial(ours_with, n) for n in sizes})
+
+
 PINN: dict[str, Case] = {
     "Kovasznay, Re 40": solve_case(kovasznay),
     "Taylor-Green, Re 100": solve_case(taylor_green),
     "Beltrami in three dimensions": solve_case(beltrami),
     "Burgers": solve_case(burgers),
+    "Kovasznay, Re 40, beyond": solve_case(lambda: replace(kovasznay_beyond(), rivals="")),
+    "ten million points": streaming_case,
+    f"{PACE}, Kovasznay": _sizes(kovasznay_beyond, {100: 2.0, 200: 2.8, 400: 3.4, 600: 3.8, 900: 4.5}),
+    f"{PACE}, Taylor-Green": _sizes(
+        taylor_green,
+        {100: [0.03, 1.2, 1.2], 250: [0.03, 1.7, 1.7], 500: [0.03, 2.2, 2.2], 900: [0.03, 2.6, 2.6]},
+    ),
+    **GROWTH,
     "inverse, intervals on a manufactured flow": calibration_case,
     "inverse, viscosity of a wake": wake_case,
     "inverse, pressure of a wake": pressure_case,

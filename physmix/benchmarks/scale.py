@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import resource
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 
 import torch
 
+from physmix.benchmarks.apart import apart, peak
 from physmix.benchmarks.library import system
 from physmix.benchmarks.row import Row, ours, peer
 from physmix.benchmarks.timing import best_ratio, in_turn
@@ -18,16 +15,13 @@ from physmix.grids import PeriodicGrid
 from physmix.reconciliation import LawfulFields
 
 GROWTH = "growth from a quarter of the points, over N log N"
-_CODE = "import json, sys; from physmix.benchmarks.scale import measure; print(json.dumps(measure({points})))"
 
 
 def scale_case(points: Sequence[int]) -> Callable[[str], list[Row]]:
     """A divergence-free field of these points; the peer is one Fourier transform of the same field."""
 
     def run(case: str) -> list[Row]:
-        code = _CODE.format(points=tuple(points))
-        out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)  # noqa: S603
-        found = json.loads(out.stdout)
+        found = apart(measure, tuple(points))
         return [
             ours(case, "seconds", found["seconds"], "s"),
             peer(case, "torch.fft.rfftn", "seconds", found["transform"], "s"),
@@ -53,7 +47,7 @@ def measure(points: Sequence[int], rounds: int = 5) -> dict[str, float]:
 
     lawful, fields = prepared(points)
     lawful.project(fields)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in kilobytes
+    most = peak()
     fewer, part = prepared((points[0] // 4, *points[1:]))
     axes = tuple(range(2, fields.ndim - 1))
     seconds = in_turn(
@@ -70,6 +64,6 @@ def measure(points: Sequence[int], rounds: int = 5) -> dict[str, float]:
         "transform": min(seconds["transform"]),
         "ratio": best_ratio(seconds, "ours", "transform"),
         "growth": best_ratio(seconds, "ours", "quarter") / (4 * math.log(count) / math.log(count / 4)),
-        "peak": peak / 1e9,
+        "peak": most,
         "field": fields.nbytes / 1e9,
     }

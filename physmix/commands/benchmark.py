@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from physmix.benchmarks import BENCHMARKS, Row, table
+from physmix.benchmarks.pace import PACE, curves
 from physmix.commands.interface import FAILED, guarded
 from physmix.errors import MissingPackageError, SettingsError
 from physmix.files import write_whole
@@ -28,23 +29,29 @@ def main() -> None:
     parser.add_argument(
         "--case", default="*", metavar="PATTERN", help="only cases of this name, such as 'optimum*'"
     )
-    arguments = parser.parse_args()
-    sys.exit(guarded(lambda: benchmark(arguments.name, arguments.json, arguments.case)))
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE.png", help="draw error against time, of the cases that tell it"
+    )
+    given = parser.parse_args()
+    sys.exit(guarded(lambda: benchmark(given.name, given.json, given.case, given.figure)))
 
 
-def benchmark(name: str, file: Path | None = None, pattern: str = "*") -> int:
+def benchmark(name: str, file: Path | None = None, pattern: str = "*", figure: Path | None = None) -> int:
     """Measure the cases of a benchmark, print the table, and return the exit code.
 
     Rows are kept in the file after each case, so that a run that was stopped goes on where it was.
 
     Raises:
-        SettingsError: if no case matches, or the file holds something else.
+        SettingsError: if no case matches, the file holds something else, or there is nothing to draw.
         MissingPackageError: if a peer is not installed.
     """
     cases = {case: run for case, run in BENCHMARKS[name].items() if fnmatch.fnmatch(case, pattern)}
     if not cases:
         known = "; ".join(BENCHMARKS[name])
         raise SettingsError("the benchmark", f"no case matches {pattern!r}", f"the cases are {known}")
+    if figure is not None and (figure.suffix != ".png" or not any(case.startswith(PACE) for case in cases)):
+        problem = f"{figure} cannot be drawn"
+        raise SettingsError("the figure", problem, f"name a .png file, and take cases '{PACE}*' of pinn")
     rows = _read(file) if file is not None and file.exists() else []
     done = {row.case for row in rows}
     for case, run in cases.items():
@@ -59,6 +66,10 @@ def benchmark(name: str, file: Path | None = None, pattern: str = "*") -> int:
             write_whole(file, (json.dumps([row.as_dict() for row in rows], indent=1) + "\n").encode())
     shown = [row for row in rows if row.case in cases]
     print(table(shown))
+    if figure is not None:
+        from physmix.reporting.figures import as_png, pace_figure  # noqa: PLC0415  slow to import
+
+        write_whole(figure, as_png(pace_figure(curves(shown))))
     return int(any(row.holds is False for row in shown)) if shown else FAILED
 
 

@@ -85,10 +85,15 @@ class WeightLayout:
             yield torch.arange(len(points)), self._support((0,))
             return
         active = self.partition.active((points - self.model.centre) / self.model.length)
-        patterns, which = torch.unique(active, dim=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            subdomains = tuple(torch.nonzero(pattern)[:, 0].tolist())
-            yield torch.nonzero(which == number)[:, 0], self._support(subdomains)
+        # Windows that meet at a point are a block of the grid: the first and the last of them tell it.
+        count = active.shape[1]
+        last = count - 1 - active.flip(1).byte().argmax(1)
+        _, which, many = torch.unique(
+            active.byte().argmax(1) * count + last, return_inverse=True, return_counts=True
+        )
+        for places in which.argsort(stable=True).split(many.tolist()):
+            subdomains = tuple(torch.nonzero(active[places[0]])[:, 0].tolist())
+            yield places, self._support(subdomains)
 
     def _support(self, subdomains: tuple[int, ...]) -> Support:
         if subdomains not in self._supports:

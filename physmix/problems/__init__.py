@@ -10,6 +10,7 @@ from physmix.problems.equations import (
 )
 from physmix.problems.measured import DataTerm, Measured
 from physmix.problems.models import default_slope, feature_model
+from physmix.problems.points import Points
 from physmix.problems.problem import Problem
 from physmix.problems.quadrature import quadrature
 from physmix.problems.reconstruction import (
@@ -38,6 +39,7 @@ __all__ = [
     "NavierStokes",
     "Part",
     "Pin",
+    "Points",
     "Problem",
     "Region",
     "Residuals",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import torch
+from torch import Tensor
 
 from physmix.errors import SettingsError, listing
 from physmix.laws import Law, parse_laws
 from physmix.problems.equations import Equations
 from physmix.problems.measured import Measured
+from physmix.problems.points import Points
 from physmix.problems.regions import Region
 from physmix.problems.terms import Condition, Pin, Term
+
+_ENOUGH = 100_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Problem:
         equations: fields, the laws among them that hold exactly, and the residuals that are left.
         conditions: on the boundary, at the start, at points, pins, or measurements.
         unknowns: numbers that residuals name and that are to be found, with their first guesses.
-        points: of the region at which the equations' residuals are taken.
+        points: of the region at which the equations' residuals are taken: their number, or the points
+            themselves, made some at a time. Beyond some hundred thousand they are not held, and their
+            number costs time, but no memory.
         boundary_points: of each condition that does not say its own number.
         seed: of all points.
 
@@ -40,7 +45,7 @@ class Problem:
     equations: Equations
     conditions: Sequence[Condition | Pin | Measured] = ()
     unknowns: Mapping[str, float] = field(default_factory=dict)
-    points: int = 2500
+    points: int | Points = 2500
     boundary_points: int = 800
     seed: int = 0
 
@@ -71,13 +76,19 @@ class Problem:
             equations.laws, self.coordinates, vectors=equations.vectors, tensors=equations.tensors
         )
 
+    def elsewhere(self) -> Problem:
+        """The same problem at other points; of very many no more than tell a mean square as well."""
+        count = self.points if isinstance(self.points, int) else len(self.points)
+        return replace(self, points=min(count, _ENOUGH), seed=self.seed + 7919)
+
     def terms(self) -> list[Term]:
         """All terms: the equations first, also at the points of the conditions on the boundary.
 
         An equation that holds inside holds up to the boundary; points there keep a fit from bending
         away where no point is near.
         """
-        inside = self.region.sample(self.points, self.seed).points
+        given = self.points
+        inside = given if isinstance(given, Points) else self.region.points(given, self.seed)
         held = [
             term
             for number, condition in enumerate(self.conditions)
@@ -86,9 +97,9 @@ class Problem:
                 self.coordinates, self.boundary_points, self.seed + 100 * (number + 1)
             )
         ]
-        at = torch.cat([inside, *(term.points for term in held)])
+        at = inside.followed_by(*(term.points for term in held if isinstance(term.points, Tensor)))
         found = (
-            [Term(self.equations.name, at, self.equations.residual, share=self.region.share(at))]
+            [Term(self.equations.name, at, self.equations.residual, share=self.region.share)]
             if self.equations.residual
             else []
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, listing, suggestion
 from physmix.jets import Function
+from physmix.problems.points import BATCH, Points
 
 Limit = Function | Callable[[Tensor], Tensor]
 """(point, coordinate) -> (point)."""
@@ -96,14 +97,14 @@ class Region:
         return Region(self.holes, self.grading, self.limits, **{**self.box, **box})
 
     def share(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
-        """The volume that each point of a sample stands for, one on average: less where it is graded."""
+        """The volume that each point of a sample stands for, over that of an even one: less where dense."""
         found = points.new_ones(len(points))
         for name, places in self.grading.items():
             ends = points.new_tensor([self.box[name][0], *places, self.box[name][1]])
             along = points[:, self.coordinates.index(name)].contiguous()
             cell = torch.searchsorted(ends, along).clamp(1, len(ends) - 1)
-            found = found * (ends[cell] - ends[cell - 1])
-        return found / found.mean()
+            found = found * (ends[cell] - ends[cell - 1]) * (len(ends) - 1) / (ends[-1] - ends[0])
+        return found
 
     def even(self) -> Region:
         """The region without grading."""
@@ -157,6 +158,12 @@ class Region:
     def sample(self, count: int, seed: int = 0) -> Sample:
         """Quasi-random points inside (Sobol, scrambled)."""
         return _drawn(self, self.place, len(self.box), count, seed)
+
+    def points(self, count: int, seed: int = 0) -> Points:
+        """The points of `sample`, made some at a time."""
+        return Points(
+            count, lambda: (some.points for some in _batches(self, self.place, len(self.box), count, seed))
+        )
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -271,18 +278,26 @@ class Part:
 def _drawn(
     region: Region, place: Callable[[Tensor], Sample], dimensions: int, count: int, seed: int
 ) -> Sample:
+    samples = list(_batches(region, place, dimensions, count, seed))
+    return Sample(torch.cat([one.points for one in samples]), torch.cat([one.normals for one in samples]))
+
+
+def _batches(
+    region: Region, place: Callable[[Tensor], Sample], dimensions: int, count: int, seed: int
+) -> Iterator[Sample]:
+    """The first points of a sequence that are in the region, some at a time."""
     if count < 1:
         raise SettingsError("a sample", f"{count} points", "give one or more")
     engine = torch.quasirandom.SobolEngine(max(dimensions, 1), scramble=True, seed=seed)
-    points, normals, have = [], [], 0
-    for _ in range(_TRIALS):
-        sample = place(engine.draw(count, dtype=torch.float64)[:, :dimensions])
+    left, size = count, min(count, BATCH)
+    for _ in range(_TRIALS * -(-count // size)):
+        sample = place(engine.draw(size, dtype=torch.float64)[:, :dimensions])
         kept = region.contains(sample.points)
-        points.append(sample.points[kept])
-        normals.append(sample.normals[kept])
-        have += int(kept.sum())
-        if have >= count:
-            return Sample(torch.cat(points)[:count], torch.cat(normals)[:count])
+        found = Sample(sample.points[kept][:left], sample.normals[kept][:left])
+        left -= len(found.points)
+        yield found
+        if not left:
+            return
     raise SettingsError("a region", "almost none of it is left beside its holes and limits", "change them")
 
 

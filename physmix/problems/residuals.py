@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +18,8 @@ from physmix.problems.problem import Problem
 from physmix.problems.state import State, entries_of
 from physmix.problems.terms import Term
 
-_CHUNK = 2**21  # numbers of a Jacobian that are made at once
-_KEPT = 2**28  # numbers of channels that are kept between passes; 2 GiB
+_CHUNK = 2**19  # numbers of a Jacobian that are made at once: more do not stay in the caches
+_KEPT = 2**28  # numbers of channels that are kept between passes, 2 GiB; beyond, none are
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,24 @@ class Rows:
     places: Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Piece:
-    """Some points of a term that see the same potentials."""
+    """Some points of a term that see the same potentials, with the roots of their shares."""
 
     term: int
     places: Tensor
+    points: Tensor
+    known: Mapping[str, Tensor]
+    roots: Tensor
     support: Support
+    channels: Tensor | None = None
 
 
 class Residuals:
     """All residuals r of a problem: the loss is |r|^2 = sum over terms of weight * balance * mean square.
+
+    What residuals need at their points is made once where it fits in memory, and else anew in each pass,
+    some points at a time: the memory does not grow with the points then.
 
     Args:
         problem: its terms.
@@ -79,13 +86,7 @@ class Residuals:
             self.names.append(names)
             self._maps.append(DerivativeMap(model, entries))
         self.balance = [1.0] * len(self.terms)
-        self._pieces = [piece for place in range(len(self.terms)) for piece in self._cut(place)]
-        numbers = sum(
-            len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials)
-            for p in self._pieces
-        )
-        self._keeps, self._channels_of = numbers <= _KEPT, dict[int, Tensor]()
-        self.kept = numbers if self._keeps else 0
+        self._held, self.kept = self._hold()
 
     @property
     def count(self) -> int:
@@ -95,27 +96,27 @@ class Residuals:
     def loss(self) -> float:
         """The sum of squares."""
         total = 0.0
-        for number, piece in enumerate(self._pieces):
-            found, _, _ = self._state(number)
-            weighted = self._factor(piece.term) * self._roots(piece) * torch.stack(list(found.values()))
+        for piece in self._pieces():
+            found, _, _ = self._state(piece)
+            weighted = self._factor(piece.term) * piece.roots * torch.stack(list(found.values()))
             total += float(weighted.square().sum())
         return total
 
     def sizes(self) -> dict[str, float]:
         """The root mean square of each residual, not weighted, by "term: residual"."""
         squares: dict[str, float] = {}
-        for number, piece in enumerate(self._pieces):
+        for piece in self._pieces():
             term = self.terms[piece.term]
-            for name, value in self._state(number)[0].items():
+            for name, value in self._state(piece)[0].items():
                 label = f"{term.name}: {name}"
                 squares[label] = squares.get(label, 0.0) + float(value.square().sum()) / len(term.points)
         return {label: math.sqrt(square) for label, square in squares.items()}
 
     def rows(self) -> Iterator[Rows]:
         """The weighted residuals with their Jacobian, some at a time."""
-        for number, piece in enumerate(self._pieces):
-            residual, jacobian = self._linear(number)
-            factor = self._factor(piece.term) * self._roots(piece)
+        for piece in self._pieces():
+            residual, jacobian = self._linear(piece)
+            factor = self._factor(piece.term) * piece.roots
             rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
             yield Rows(*rows, piece.support, piece.term, piece.places)
 
@@ -132,10 +133,10 @@ class Residuals:
                 roots of these shares: what it leaves free is what the data decide.
         """
         squares, rows = [0.0] * len(self.terms), [0] * len(self.terms)
-        for number, piece in enumerate(self._pieces):
-            residual, jacobian = self._linear(number)
+        for piece in self._pieces():
+            residual, jacobian = self._linear(piece)
             sizes = jacobian[..., : len(piece.support.columns)].square().sum(2)
-            squares[piece.term] += float((self._roots(piece) ** 2 * sizes).sum())
+            squares[piece.term] += float((piece.roots**2 * sizes).sum())
             rows[piece.term] += residual.numel()
         data = [isinstance(term, DataTerm) for term in self.terms]
         known = sum(b * s for b, s, seen in zip(self.balance, squares, data, strict=True) if seen)
@@ -145,27 +146,40 @@ class Residuals:
             for b, s, n, seen in zip(self.balance, squares, rows, data, strict=True)
         ]
 
-    def _roots(self, piece: _Piece) -> Float[Tensor, " point"]:
-        """The roots of the shares of the points of a piece."""
-        term = self.terms[piece.term]
-        return (
-            term.points.new_ones(len(piece.places)) if term.share is None else term.share[piece.places].sqrt()
-        )
-
     def _factor(self, place: int) -> float:
         term = self.terms[place]
         return math.sqrt(term.weight * self.balance[place] / len(term.points))
 
-    def _cut(self, place: int) -> Iterator[_Piece]:
-        for places, support in self.layout.supports(self.terms[place].points):
-            width = len(self.names[place]) * max(1, len(support.columns))
-            for some in places.split(max(1, _CHUNK // width)):
-                yield _Piece(place, some, support)
+    def _pieces(self) -> Iterable[_Piece]:
+        """All points, held or made anew."""
+        return self._cut() if self._held is None else self._held
 
-    def _linear(self, number: int) -> tuple[Tensor, Tensor]:
+    def _hold(self) -> tuple[list[_Piece] | None, int]:
+        """The pieces, and how many numbers their channels have; none where these are too many."""
+        held, numbers = list[_Piece](), 0
+        for piece in self._cut():
+            width = len(self._maps[piece.term].monomials) * len(piece.support.potentials)
+            numbers += width * len(piece.points)
+            if numbers > _KEPT:
+                return None, 0
+            held.append(piece)
+        return held, numbers
+
+    def _cut(self) -> Iterator[_Piece]:
+        for number, term in enumerate(self.terms):
+            start = 0
+            for points, known in term.batches():
+                roots = points.new_ones(len(points)) if term.share is None else term.share(points).sqrt()
+                for places, support in self.layout.supports(points):
+                    width = len(self.names[number]) * max(1, len(support.columns))
+                    for some in places.split(max(1, _CHUNK // width)):
+                        given = {name: value[some] for name, value in known.items()}
+                        yield _Piece(number, start + some, points[some], given, roots[some], support)
+                start += len(points)
+
+    def _linear(self, piece: _Piece) -> tuple[Tensor, Tensor]:
         """Residuals (residual, point) and Jacobian (residual, point, column) of a piece."""
-        piece = self._pieces[number]
-        found, inputs, numbers = self._state(number, differentiable=True)
+        found, inputs, numbers = self._state(piece, differentiable=True)
         residual = torch.stack(list(found.values()))
         leaves = [*inputs.values(), *numbers.values()]
         slopes = torch.stack(
@@ -176,37 +190,29 @@ class Residuals:
         )
         with torch.no_grad():
             entries, rest = slopes.split([len(inputs), len(numbers)], 1)
-            jacobian = self._maps[piece.term].jacobian(entries, piece.support, self._channels(number))
+            jacobian = self._maps[piece.term].jacobian(entries, piece.support, self._channels(piece))
             return residual.detach(), torch.cat([jacobian, rest.transpose(1, 2)], 2)
 
     @torch.no_grad()
-    def _channels(self, number: int) -> Tensor:
-        if number in self._channels_of:
-            return self._channels_of[number]
-        piece = self._pieces[number]
-        points = self.terms[piece.term].points[piece.places]
-        channels = self._maps[piece.term].channels(points, piece.support)
-        if self._keeps:
-            self._channels_of[number] = channels
-        return channels
+    def _channels(self, piece: _Piece) -> Tensor:
+        if piece.channels is None:
+            piece.channels = self._maps[piece.term].channels(piece.points, piece.support)
+        return piece.channels
 
     def _state(
-        self, number: int, *, differentiable: bool = False
+        self, piece: _Piece, *, differentiable: bool = False
     ) -> tuple[Mapping[str, Tensor], dict[Entry, Tensor], dict[str, Tensor]]:
         """The residuals of a piece, and what they are functions of."""
-        piece = self._pieces[number]
-        term, derivatives = self.terms[piece.term], self._maps[piece.term]
-        points = term.points[piece.places]
+        points, derivatives = piece.points, self._maps[piece.term]
         with torch.no_grad():
-            values = derivatives.values(points, piece.support, self._channels(number))
+            values = derivatives.values(points, piece.support, self._channels(piece))
         inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
         numbers = {name: points.new_full((len(points),), value) for name, value in self.unknowns.items()}
         if differentiable:
             inputs = {entry: value.clone().requires_grad_() for entry, value in inputs.items()}
             numbers = {name: value.requires_grad_() for name, value in numbers.items()}
         places = {name: points[:, i] for i, name in enumerate(self.model.coordinates)}
-        given = {name: value[piece.places] for name, value in term.known.items()}
-        known = places | given | numbers
+        known = places | dict(piece.known) | numbers
         state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
-            return term.residual(state), inputs, numbers
+            return self.terms[piece.term].residual(state), inputs, numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
 from physmix.jets import Function
+from physmix.problems.points import Points
 from physmix.problems.regions import Part, Region, Sample
 from physmix.problems.state import Residual, State
 
@@ -24,19 +25,27 @@ class Term:
 
     Attributes:
         name: in messages and traces.
-        points: (point, coordinate), in physical units.
+        points: (point, coordinate), in physical units; held, or made some at a time.
         residual: from a state to named residuals.
-        known: further numbers at each point that the residual asks for by name, such as data.
+        known: further numbers at each point that the residual asks for by name, such as data; of points
+            that are held alone.
         weight: of the term's mean square in the loss, beside the balance.
-        share: of each point in that mean, one on average; all alike if omitted.
+        share: of points in that mean, one on average; all alike if omitted.
     """
 
     name: str
-    points: Float[Tensor, "point coordinate"]
+    points: Float[Tensor, "point coordinate"] | Points
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
-    share: Tensor | None = None
+    share: Callable[[Tensor], Tensor] | None = None
+
+    def batches(self) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
+        """Points with what is known there, some at a time."""
+        if isinstance(self.points, Points):
+            yield from ((some, {}) for some in self.points)
+        else:
+            yield self.points, self.known
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -90,28 +99,25 @@ class Condition:
         if not self.values and self.residual is None:
             raise SettingsError("a condition", "it says nothing", "give values, or a residual")
         found = []
-        for number, (name, sample, share) in enumerate(self._samples(points, seed)):
+        for number, (part, sample) in enumerate(self._samples(points, seed)):
             known = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(coordinates)}
             wanted = {f"given {field}": value_at(v, sample.points) for field, v in self.values.items()}
-            label = self.name or name or f"condition {number + 1}"
+            label = self.name or (part.name if part else f"condition {number + 1}")
+            share = part.region.share if part else None
             found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, share))
         return found
 
-    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample, Tensor | None]]:
+    def _samples(self, points: int, seed: int) -> list[tuple[Part | None, Sample]]:
         if isinstance(self.where, Tensor):
             if self.where.ndim != 2 or not len(self.where):
                 raise ShapeError("the points of a condition", self.where.shape, "(points, coordinates)")
             at = self.where.detach().double()
-            return [("", Sample(at, torch.zeros_like(at)), None)]
+            return [(None, Sample(at, torch.zeros_like(at)))]
         parts = [self.where] if isinstance(self.where, Part) else list(self.where)
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
         each = -(-(self.points or points) // len(parts))
-        samples = [part.sample(each, seed + i) for i, part in enumerate(parts)]
-        return [
-            (part.name, sample, part.region.share(sample.points))
-            for part, sample in zip(parts, samples, strict=True)
-        ]
+        return [(part, part.sample(each, seed + i)) for i, part in enumerate(parts)]
 
     def _holds(self, y: State) -> dict[str, Tensor]:
         found = {name: y[name] - y[f"given {name}"] for name in self.values}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,46 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     axis.invert_yaxis()
     axis.set_xlabel("relative violation")
     figure.legend(frameon=False, loc="outside upper center", ncols=3)
+    return figure
+
+
+def pace_figure(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> Figure:
+    """Error against seconds, both on logarithmic axes: a panel for each flow, a line for each system.
+
+    Args:
+        panels: by flow and system; the first system is drawn as ours.
+    """
+    figure = Figure(figsize=(4.6 * len(panels) + 0.6, 4.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    systems = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    marks = dict(zip(systems, itertools.cycle("osD^vPX"), strict=False))
+    colours = [LAWFUL, FREE, "#e0a030", "#5b8c5a", "#7d5ba6", "#444444", "#b07aa1"]
+    chosen = dict(zip(systems, itertools.cycle(colours), strict=False))
+    for axis, (title, panel) in zip(axes, panels.items(), strict=True):
+        for name, points in panel.items():
+            seconds, errors = zip(*points, strict=True)
+            width = 2.4 if name == systems[0] else 1.5
+            axis.plot(
+                seconds,
+                errors,
+                marker=marks[name],
+                color=chosen[name],
+                linewidth=width,
+                markersize=6,
+                label=name,
+            )
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_title(title, fontsize=13)
+        axis.set_xlabel("wall time (s)", fontsize=12)
+        axis.tick_params(labelsize=11)
+        axis.yaxis.set_major_locator(LogLocator(base=10, numticks=12))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("relative L2 error, mean of the fields", fontsize=12)
+    handles = {h.get_label(): h for axis in axes for h in axis.get_lines()}
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper center", frameon=False, ncols=3, fontsize=11
+    )
     return figure
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from physmix.benchmarks import pinn
+from physmix.benchmarks import pinn, streaming
 from physmix.benchmarks.violation import OVER
 from physmix.problems import NavierStokes
 
@@ -55,3 +55,12 @@ def test_pressures_are_compared_up_to_a_function_of_time():
     left = drift + wave - pinn._gauge(drift + wave, points, "txy")
     assert float((left - (wave - wave.mean())).abs().mean()) < 0.2
     assert float((drift - pinn._gauge(drift, points, "txy")).abs().max()) < 1e-6
+
+
+def test_memory_and_error_of_streamed_points_are_told(monkeypatch):
+    monkeypatch.setattr(streaming, "POINTS", 20_000)
+    monkeypatch.setattr(streaming, "FEATURES", 60)
+    rows = {row.metric: row.value for row in streaming.streaming_case("case")}
+    assert 0.05 < rows["peak resident memory"] < 4
+    assert rows["relative error"] < 0.1
+    assert streaming.measure(2000, 12)["error"] > rows["relative error"]

@@ -59,7 +59,7 @@ def test_graded_samples_are_as_many_between_the_places():
     for low, high in [(-1, -0.1), (-0.1, 0.1), (0.1, 1)]:
         assert 285 < int(((x >= low) & (x < high)).sum()) < 315
     share = region.share(region.sample(900).points)
-    assert float(share.mean()) == pytest.approx(1.0)
+    assert float(share.mean()) == pytest.approx(1.0, abs=1e-2)
     assert float(share.max() / share.min()) == pytest.approx(0.9 / 0.2)
     side = region.part("y=low").sample(300).points[:, 0]
     assert 90 < int((side.abs() < 0.1).sum()) < 110
