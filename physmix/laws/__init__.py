@@ -1,6 +1,6 @@
 """Laws: their text, their algebra, and the constraint on mixing weights they compile to."""
 
-from physmix.laws.automatic import compile_complete
+from physmix.laws.automatic import compile_complete, gauge_entries
 from physmix.laws.compiler import Entry, MixingConstraint, compile_laws
 from physmix.laws.completeness import Potentials, potentials_of
 from physmix.laws.domain import HoleChannels, hole_channels, periodic_channels, written
@@ -27,6 +27,7 @@ __all__ = [
     "WallRule",
     "compile_complete",
     "compile_laws",
+    "gauge_entries",
     "hole_channels",
     "lawful_mean",
     "parse_law",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -159,18 +160,23 @@ def _autonomous(component: Component, coordinates: int) -> bool:
 
     Full rank at one point, modulo a prime, is full rank over the rational functions.
     """
-    point = [int(value) for value in np.random.default_rng(0).integers(1, PRIME, coordinates)]
-    rows = []
-    for law in component.laws:
-        row: dict[int, int] = {}
-        for (field, operator), value in law.terms.items():
-            size = residue(value)
-            for base, power in zip(point, operator, strict=True):
-                size = size * pow(base, power, PRIME) % PRIME
-            place = component.fields.index(field)
-            row[place] = (row.get(place, 0) + size) % PRIME
-        rows.append(row)
+    rows = [symbol(law.terms, component.fields, coordinates) for law in component.laws]
     return bool(rows) and rank(rows, len(component.fields)) == len(component.fields)
+
+
+def symbol(
+    terms: Mapping[tuple[str, Monomial], Fraction], fields: Sequence[str], coordinates: int
+) -> dict[int, int]:
+    """The polynomials in the derivatives by which terms stand on each field, at one point, modulo a prime."""
+    point = [int(value) for value in np.random.default_rng(0).integers(1, PRIME, coordinates)]
+    row: dict[int, int] = {}
+    for (field, operator), value in terms.items():
+        size = residue(value)
+        for base, power in zip(point, operator, strict=True):
+            size = size * pow(base, power, PRIME) % PRIME
+        place = fields.index(field)
+        row[place] = (row.get(place, 0) + size) % PRIME
+    return row
 
 
 def potential_weights(component: Component, level: int, coordinates: int) -> tuple[Vector, ...]:

@@ -46,6 +46,9 @@ class PotentialModel(nn.Module):
         walls: where fields equal the liftings. The potentials are shared out among the classes of
             `wall_classes`, each multiplied by its powers of the distances.
         liftings: given potentials that carry the values on walls, or what no other potential reaches.
+        gauge: whether potentials that others stand in for are left out, which a convex domain without
+            walls, liftings and periodic coordinates allows; see `compile_complete`. It asks for `order` to
+            be omitted.
         compiled: whether jets are pushed in compiled kernels; see `physmix.jets.compilation`. It may
             be set at any time, and is no part of the weights.
 
@@ -69,6 +72,7 @@ class PotentialModel(nn.Module):
         generator: torch.Generator | None = None,
         walls: Sequence[Wall] = (),
         liftings: Sequence[Lifting] = (),
+        gauge: bool = False,
         compiled: bool = False,
     ) -> None:
         super().__init__()
@@ -89,8 +93,11 @@ class PotentialModel(nn.Module):
                 "a law has a source, whose field does not vanish there",
                 "take the source into a lifting, and write the law with = 0",
             )
+        if gauge and (walls or liftings or order is not None):
+            problem = "walls, liftings or an order of one's own need all potentials"
+            raise SettingsError("a model in a gauge", problem, "leave gauge out")
         if order is None:
-            constraint = compile_complete(scaled, self.fields, self.coordinates)
+            constraint = compile_complete(scaled, self.fields, self.coordinates, gauge=gauge)
         else:
             constraint = compile_laws(scaled, self.fields, Operators.derivatives(self.coordinates, order))
         operators = constraint.operators

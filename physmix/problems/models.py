@@ -29,6 +29,8 @@ def feature_model(
 ) -> PotentialModel:
     """Fields of a problem, its laws held exactly, mixed from derivatives of frozen random features.
 
+    On a box without walls, potentials that others stand in for are left out; see `gauge_entries`.
+
     Args:
         problem: gives fields, laws, units and the box that features fill.
         features: their number, in each subdomain.
@@ -88,6 +90,7 @@ def feature_model(
         scaling=scaling,
         walls=walls,
         liftings=liftings,
+        gauge=region.convex and not walls and not liftings,
     )
 
 

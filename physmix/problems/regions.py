@@ -145,6 +145,11 @@ class Region:
         """
         return Region(self.holes, {**self.grading, **places}, self.limits, **self.box)
 
+    @property
+    def convex(self) -> bool:
+        """Whether it is a whole box."""
+        return not self.holes and not self.limits
+
     def contains(self, points: Float[Tensor, "point coordinate"]) -> Tensor:
         """Which points are in the closed region."""
         low, high = self._ends(points)

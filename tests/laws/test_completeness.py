@@ -12,6 +12,7 @@ from physmix.errors import NoFreedomError, UnknownFieldError, UnsupportedLawErro
 from physmix.laws import (
     compile_complete,
     compile_laws,
+    gauge_entries,
     hole_channels,
     parse_laws,
     periodic_channels,
@@ -19,7 +20,8 @@ from physmix.laws import (
     recognized,
     written,
 )
-from physmix.laws.modular import rank
+from physmix.laws.completeness import reached_rows
+from physmix.laws.modular import rank, residue
 from physmix.operators import Operators
 
 
@@ -196,3 +198,35 @@ def test_complete_weights_are_those_of_the_compiler():
             weights[k, place[entry]] = float(value)
     assert float(constraint.weights.violation(weights)) <= 1e-15
     assert int(torch.linalg.matrix_rank(weights)) == constraint.weights.nullity
+
+
+def reached(part, weights, degree, held=()):
+    rows = reached_rows(part.component, weights, part.level, degree, len(part.coordinates), held)
+    keys = {key: place for place, key in enumerate(dict.fromkeys(key for row in rows for key in row))}
+    return rank([{keys[k]: residue(v) for k, v in row.items()} for row in rows], len(keys))
+
+
+GAUGES = [(MOMENTUM, "txy", 3), (MOMENTUM, "txyz", 6), ({"div": "div(u) = 0"}, "xyz", 2)]
+GAUGES += [({"div": "div(u) = 0"}, "wxyz", 3), ({"div": "div(s) = 0"}, "xyz", 3)]
+
+
+@pytest.mark.parametrize(("texts", "coordinates", "left"), GAUGES)
+def test_a_gauge_reaches_as_much_with_fewer_weights(texts, coordinates, left):
+    """Their number is that of fields less laws, and no fewer would do."""
+    part = only(texts, coordinates, "um", "s")
+    taken_off = gauge_entries(part)
+    kept = [vector for vector in part.weights if not any(entry in vector for entry in taken_off)]
+    assert len(kept) == left == len(part.component.fields) - len(part.component.laws)
+    for count in part.counts:
+        assert reached(part, kept, count.degree) == count.lawful
+    assert reached(part, kept[1:], 3) < part.counts[3].lawful
+    laws, fields = parsed(texts, coordinates, "um", "s")
+    assert compile_complete(laws, fields, coordinates, gauge=True).weights.nullity == left
+
+
+def test_a_gauge_misses_fields_along_a_periodic_coordinate():
+    """Here what is left differentiates along x, which no periodic function undoes."""
+    part = only({"div": "div(u) = 0"}, "xyz", "u")
+    (entry,) = gauge_entries(part)
+    kept = [vector for vector in part.weights if entry not in vector]
+    assert reached(part, kept, 2, [0]) < reached(part, part.weights, 2, [0])

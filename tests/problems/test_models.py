@@ -1,0 +1,62 @@
+"""Models of problems: which potentials they have, and what these reach."""
+
+import pytest
+import torch
+
+from physmix.errors import SettingsError
+from physmix.mixing import PotentialModel
+from physmix.mixing.derivatives import DerivativeMap
+from physmix.mixing.support import WeightLayout
+from physmix.problems import NavierStokes, Problem, Region, feature_model
+
+BOX = Region(t=(0, 1), x=(-1, 1), y=(-1, 1), z=(-1, 1))
+
+
+def spans(model, points):
+    """All values of all fields at points, by free coordinate."""
+    derivatives = DerivativeMap(model, [(field, (0,) * points.shape[1]) for field in model.fields])
+    ((_, support),) = WeightLayout(model).supports(points)
+    slopes = torch.eye(len(model.fields), dtype=torch.float64)[:, :, None].expand(-1, -1, len(points))
+    return derivatives.jacobian(slopes, support, derivatives.channels(points, support)).flatten(0, 1)
+
+
+@pytest.mark.parametrize(("exact", "before", "after"), [("mass", 4, 3), ("mass and momentum", 14, 5)])
+def test_the_gauge_of_a_box_loses_no_field(exact, before, after):
+    problem = Problem(BOX, NavierStokes("txyz", 0.1, exact=exact))
+    model = feature_model(problem, 6, slope=1.0)
+    whole = PotentialModel(
+        model.network,
+        problem.laws,
+        model.fields,
+        coordinates="txyz",
+        potentials=6,
+        scaling=model.scaling,
+    )
+    points = BOX.sample(40).points
+    fewer, all_of_them = spans(model, points), spans(whole, points)
+    assert (fewer.shape[1], all_of_them.shape[1]) == tuple(
+        6 * each + len(model.fields) for each in (after, before)
+    )
+    solution = torch.linalg.lstsq(fewer, all_of_them, driver="gelsd").solution
+    torch.testing.assert_close(fewer @ solution, all_of_them, rtol=0, atol=1e-9)
+    some = fewer[:, model.mixing.constraint.weights.nullity :]  # without a feature it would fail
+    solution = torch.linalg.lstsq(some, all_of_them, driver="gelsd").solution
+    assert float((some @ solution - all_of_them).abs().max()) > 1e-4
+
+
+def test_a_gauge_is_for_a_whole_box():
+    pierced = BOX.without({"x": 0.0, "y": 0.0, "z": 0.0}, 0.2)
+    assert (
+        feature_model(Problem(pierced, NavierStokes("txyz", 0.1)), 3).mixing.constraint.weights.nullity == 4
+    )
+    problem = Problem(BOX, NavierStokes("txyz", 0.1))
+    with pytest.raises(SettingsError, match="leave gauge out"):
+        PotentialModel(
+            torch.nn.Linear(4, 3, dtype=torch.float64),
+            problem.laws,
+            problem.equations.fields,
+            coordinates="txyz",
+            potentials=3,
+            order=1,
+            gauge=True,
+        )
