@@ -28,6 +28,7 @@ from physmix.training import March, Solution, march, solve
 POINTS = 4000  # at which errors are measured
 _NAMES = {"ux": "velocity_x", "uy": "velocity_y", "uz": "velocity_z", "p": "pressure"}
 NETWORKS = ("DeepXDE", "PINA")
+EXACT = "<= 1e-13"  # of totals: round-off of the sums
 _GAUGE = 8  # powers of time that a pressure may be off by
 
 
@@ -55,7 +56,7 @@ class Solve:
 
 
 def solve_case(make: Callable[[], Solve]) -> Case:
-    """The errors by field, their mean, the seconds, and the violation of each law over its bound."""
+    """Errors by field, their mean, seconds, each law's violation over its bound, and totals of a march."""
 
     def run(case: str) -> list[Row]:
         asked = make()
@@ -77,6 +78,10 @@ def solve_case(make: Callable[[], Solve]) -> Case:
             # Fluxes through boxes are exact up to quadrature, which windows as narrow as a shock defeat.
             ours(case, OVER, max(over_bound(one) for one in findings if one.method == "nested autograd")),
             ours(case, "relative violation through boxes", max(one.violation for one in findings)),
+            *(
+                ours(case, f"total of {law} off its balance with fluxes", off, target=EXACT)
+                for law, off in (solution.imbalances() if isinstance(solution, March) else {}).items()
+            ),
             *(_rivals(case, asked.rivals, seconds, mean) if asked.rivals else []),
         ]
 

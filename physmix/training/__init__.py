@@ -7,6 +7,7 @@ from physmix.training.checkpoint import (
     save_checkpoint,
 )
 from physmix.training.data import FlowData
+from physmix.training.fitting import fit_fields
 from physmix.training.gauss_newton import Step, Trace
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
@@ -28,6 +29,7 @@ __all__ = [
     "Task",
     "Trace",
     "fit",
+    "fit_fields",
     "forecast",
     "infer",
     "load_weights",

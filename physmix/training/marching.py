@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -15,8 +15,10 @@ from torch import Tensor
 from physmix.errors import SettingsError
 from physmix.mixing.derivatives import Entry
 from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
+from physmix.problems.terms import Given
 from physmix.training.gauss_newton import Step
 from physmix.training.solution import Solution, solve
+from physmix.training.totals import carry_totals, conserved, density_total, given_total, outflow
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class March:
     """Solutions of windows of time that follow each other.
 
     Laws are exact inside of each window; from one to the next, fields are continuous as far as the
-    residual of the start of a window goes.
+    residual of the start of a window goes, and totals of what laws conserve to round-off.
 
     Attributes:
         problem: over all of the time.
@@ -39,6 +41,28 @@ class March:
         """The largest root mean square of each residual over the windows."""
         names = dict.fromkeys(name for one in self.windows for name in one.residuals)
         return {name: max(one.residuals.get(name, 0.0) for one in self.windows) for name in names}
+
+    def imbalances(self) -> dict[str, float]:
+        """For each law of what is conserved and given at the start, how far its total is off at worst.
+
+        That is the total at the end of a window, less what is given at the start, and what has flowed out
+        since; over the integrals of the sizes of the density and of its flux through the boundary.
+        """
+        given = _given_at_start(self.problem)
+        found = {}
+        for one in conserved(self.problem.laws):
+            if one.density not in given:
+                continue
+            left = given_total(one, given, self.windows[0])
+            worst = size = passed = 0.0
+            for window in self.windows:
+                left -= outflow(one, window)
+                passed += outflow(one, window, size=True)
+                low, high = window.problem.region.box["t"]
+                worst = max(worst, abs(density_total(one, window, high) - left))
+                size = max(size, density_total(one, window, low, size=True))
+            found[one.law] = worst / (size + passed) if size + passed else worst
+        return found
 
     def at(self, points: Float[Tensor, "point coordinate"]) -> State:
         """Fields and their derivatives at points, as of a `Solution`."""
@@ -69,15 +93,19 @@ def march(
     windows: int | Sequence[float],
     *,
     steps: int = 20,
+    guess: Mapping[str, Given] | None = None,
     progress: Callable[[int, Step], None] | None = None,
     **features: Any,
 ) -> March:
     """Solve a problem window by window; each starts at the fields, and with the weights, of the last one.
 
+    The totals of what laws conserve are made those of the start, and carried from window to window.
+
     Args:
         problem: with a condition at the start; numbers of points are those of each window.
         windows: how many of equal length, or the times where they meet.
         steps: at most, in each window.
+        guess: fields to start from in the first window, see `fit_fields`.
         progress: called with the window's number and each step.
         features: of `feature_model`; subdomains along time are those of each window.
 
@@ -116,7 +144,9 @@ def march(
             if progress:
                 progress(number, step)
 
-        found.append(solve(window, model, steps=steps, progress=told, **({} if found else features)))
+        first = {} if found else {"guess": guess, **features}
+        found.append(solve(window, model, steps=steps, progress=told, **first))
+        carry_totals(found[-1], _given_at_start(window))
     return March(problem, tuple(found))
 
 
@@ -125,6 +155,16 @@ def _at_start(condition: object) -> bool:
         return False
     parts = [condition.where] if isinstance(condition.where, Part) else condition.where
     return any(part.name == "t=low" for part in parts)
+
+
+def _given_at_start(problem: Problem) -> dict[str, Given]:
+    """The fields that are given over all of the start."""
+    return {
+        name: value
+        for one in problem.conditions
+        if isinstance(one, Condition) and _at_start(one)
+        for name, value in one.values.items()
+    }
 
 
 def _window(problem: Problem, region: Region, last: Solution | None) -> Problem:

@@ -15,6 +15,8 @@ from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import WeightLayout
 from physmix.problems import Part, Problem, Region, Residuals, State, feature_model, quadrature
+from physmix.problems.terms import Given
+from physmix.training.fitting import fit_fields
 from physmix.training.gauss_newton import Step, Trace, solve_last_layer
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
@@ -146,6 +148,7 @@ def solve(
     *,
     steps: int = 20,
     balance: bool = True,
+    guess: Mapping[str, Given] | None = None,
     progress: Callable[[Step], None] | None = None,
     **features: object,
 ) -> Solution:
@@ -157,6 +160,7 @@ def solve(
             Without one it is made by `feature_model`, and starts at zero.
         steps: at most.
         balance: weigh terms by their sensitivity, see `Residuals.balanced`; else by their weights alone.
+        guess: fields to start from, by name; see `fit_fields`. A gas starts with a density.
         progress: called after each step.
         features: of `feature_model`, such as features=700, slope=4.0.
 
@@ -169,6 +173,8 @@ def solve(
     residuals = Residuals(problem, model)
     if start:
         residuals.layout.set(torch.zeros(residuals.layout.count, dtype=torch.float64))
+    if guess:
+        fit_fields(problem, model, guess)
     if balance:
         residuals.balanced()
     trace = solve_last_layer(residuals, steps=steps, progress=progress)

@@ -14,25 +14,31 @@ from physmix.problems.equations.equations import Equations
 from physmix.problems.equations.incompressible import Number, number
 from physmix.problems.state import State, space
 
+Viscosity = Number | Callable[[State], Tensor]
+"""A number, the name of an unknown one, or a function of the state, such as Sutherland's law."""
+
 
 def CompressibleFlow(  # noqa: N802  it reads like the classes beside it
     coordinates: Sequence[str],
     gamma: float = 1.4,
     *,
-    viscosity: Number = 0.0,
+    viscosity: Viscosity = 0.0,
     prandtl: float = 0.72,
-    exact: Literal["mass", "all"] = "all",
+    exact: Literal["mass", "all", "apart"] = "all",
 ) -> Equations:
     """Mass, momentum and energy of an ideal gas with p = (gamma - 1) (E - |m|^2 / 2 rho).
 
     With exact="all" the fields are rho, m, the momentum flux s, E and the energy flux F; all three laws are
-    held by the weights, also across a shock, and what is left are the definitions of s and F. With
-    "mass" the fields are rho, m and p, and momentum and pressure follow equations without conservation.
+    held by the weights, also across a shock, and what is left are the definitions of s and F. "apart" is
+    the same with a mass flux q of its own, so that all three fluxes may be given at walls at once; that q
+    is m is left as well. With "mass" the fields are rho, m and p, and momentum and pressure follow
+    equations without conservation.
 
     Args:
         coordinates: of space, with t or without: "tx", "txy", "xy", ...
         gamma: ratio of specific heats.
-        viscosity: mu, dynamic, in units of density * length^2 / time; 0 is Euler.
+        viscosity: mu, dynamic, in units of density * length^2 / time; 0 is Euler. One that is the same per
+            mass everywhere is `lambda y: nu * y["rho"]`.
         prandtl: number, of the heat conduction mu gamma / (gamma - 1) / Pr, for a gas constant of one.
         exact: which laws the weights hold.
 
@@ -61,20 +67,29 @@ def CompressibleFlow(  # noqa: N802  it reads like the classes beside it
             derived=speeds,
         )
     pairs = tuple(itertools.combinations_with_replacement(axes, 2))
+    apart = exact == "apart"
     laws = {
-        "mass": rate.format("rho") + _divergence("m", axes),
+        "mass": rate.format("rho") + _divergence("q" if apart else "m", axes),
         **{f"momentum_{a}": rate.format(f"m{a}") + _divergence_of(a, axes) for a in axes},
         "energy": rate.format("E") + _divergence("F", axes),
     }
 
     def constitutive(y: State) -> dict[str, Tensor]:
         found = {f"stress_{a}{b}": y[f"s{a}{b}"] - gas.stress(y, a, b) for a, b in pairs}
-        return found | {f"energy_{a}": y[f"F{a}"] - gas.energy_flux(y, a) for a in axes}
+        found |= {f"energy_{a}": y[f"F{a}"] - gas.energy_flux(y, a) for a in axes}
+        return found | ({f"mass_{a}": y[f"q{a}"] - y[f"m{a}"] for a in axes} if apart else {})
 
     return Equations(
         "compressible flow",
         coordinates,
-        ("rho", *momenta, *(f"s{a}{b}" for a, b in pairs), "E", *(f"F{a}" for a in axes)),
+        (
+            "rho",
+            *(f"q{a}" for a in axes if apart),
+            *momenta,
+            *(f"s{a}{b}" for a, b in pairs),
+            "E",
+            *(f"F{a}" for a in axes),
+        ),
         laws,
         constitutive,
         derived={"p": gas.pressure, **speeds},
@@ -92,7 +107,7 @@ def _divergence_of(row: str, axes: Sequence[str]) -> str:
 class _Gas:
     """What follows from rho, m and E at a point."""
 
-    def __init__(self, axes: Sequence[str], gamma: float, viscosity: Number, prandtl: float) -> None:
+    def __init__(self, axes: Sequence[str], gamma: float, viscosity: Viscosity, prandtl: float) -> None:
         self.axes, self.gamma, self.viscosity, self.prandtl = tuple(axes), gamma, viscosity, prandtl
 
     def velocity(self, a: str) -> Callable[[State], Tensor]:
@@ -114,14 +129,17 @@ class _Gas:
             return flux
         for b in self.axes:
             flux = flux - self._viscous(y, a, b) * y[f"m{b}"] / y["rho"]
-        conductivity = number(y, self.viscosity) * self.gamma / (self.gamma - 1) / self.prandtl
+        conductivity = self._mu(y) * self.gamma / (self.gamma - 1) / self.prandtl
         return flux - conductivity * self._temperature_slope(y, a)
 
     def _viscous(self, y: State, a: str, b: str) -> Tensor:
         strain = self._slope(y, a, b) + self._slope(y, b, a)
         if a == b:
             strain = strain - 2 / 3 * sum(self._slope(y, c, c) for c in self.axes)
-        return number(y, self.viscosity) * strain
+        return self._mu(y) * strain
+
+    def _mu(self, y: State) -> Tensor | float:
+        return self.viscosity(y) if callable(self.viscosity) else number(y, self.viscosity)
 
     def _slope(self, y: State, a: str, along: str) -> Tensor:
         """The derivative of the velocity u_a."""
