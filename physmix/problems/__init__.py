@@ -9,7 +9,7 @@ from physmix.problems.equations import (
     NavierStokes,
 )
 from physmix.problems.measured import DataTerm, Measured
-from physmix.problems.models import default_slope, feature_model
+from physmix.problems.models import default_slope, feature_model, network_model
 from physmix.problems.problem import Problem
 from physmix.problems.quadrature import quadrature
 from physmix.problems.reconstruction import (
@@ -45,6 +45,7 @@ __all__ = [
     "State",
     "default_slope",
     "feature_model",
+    "network_model",
     "primitive_tensor",
     "quadrature",
     "relative_errors",

@@ -51,6 +51,25 @@ class _Piece:
     support: Support
 
 
+@dataclass(frozen=True, eq=False)
+class Local:
+    """Residuals at some points, differentiable in all weights of the model.
+
+    Attributes:
+        residual: weighted, (residual, point).
+        values: the fields and derivatives that they are functions of, (entry, point).
+        channels: the derivatives of the potentials, (monomial, point, potential).
+        support: which potentials they see.
+        term: of which they are, by number.
+    """
+
+    residual: Float[Tensor, "residual point"]
+    values: Float[Tensor, "entry point"]
+    channels: Tensor
+    support: Support
+    term: int
+
+
 class Residuals:
     """All residuals r of a problem: the loss is |r|^2 = sum over terms of weight * balance * mean square.
 
@@ -64,6 +83,7 @@ class Residuals:
         unknowns: the present values of the unknown numbers, by name.
         balance: a factor for each term, 1 at first; see `balanced`.
         names: of the residuals of each term.
+        maps: from mixing weights to the derivatives that each term asks for.
         kept: how many numbers are held between passes.
     """
 
@@ -72,17 +92,16 @@ class Residuals:
         self.unknowns = {name: float(value) for name, value in problem.unknowns.items()}
         self.terms: list[Term] = problem.terms() if terms is None else list(terms)
         self.names: list[tuple[str, ...]] = []
-        self._maps: list[DerivativeMap] = []
+        self.maps: list[DerivativeMap] = []
         for term in self.terms:
             known = (*model.coordinates, *term.known, *self.unknowns)
             entries, names = entries_of(term.residual, model.coordinates, model.fields, known)
             self.names.append(names)
-            self._maps.append(DerivativeMap(model, entries))
+            self.maps.append(DerivativeMap(model, entries))
         self.balance = [1.0] * len(self.terms)
         self._pieces = [piece for place in range(len(self.terms)) for piece in self._cut(place)]
         numbers = sum(
-            len(self._maps[p.term].monomials) * len(p.places) * len(p.support.potentials)
-            for p in self._pieces
+            len(self.maps[p.term].monomials) * len(p.places) * len(p.support.potentials) for p in self._pieces
         )
         self._keeps, self._channels_of = numbers <= _KEPT, dict[int, Tensor]()
         self.kept = numbers if self._keeps else 0
@@ -91,6 +110,10 @@ class Residuals:
     def count(self) -> int:
         """The number of residuals."""
         return sum(len(names) * len(term.points) for names, term in zip(self.names, self.terms, strict=True))
+
+    def forget(self) -> None:
+        """Drop the channels that are kept: the hidden layers of the model have changed."""
+        self._channels_of.clear()
 
     def loss(self) -> float:
         """The sum of squares."""
@@ -118,6 +141,41 @@ class Residuals:
             factor = self._factor(piece.term) * self._roots(piece)
             rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
             yield Rows(*rows, piece.support, piece.term, piece.places)
+
+    @property
+    def pieces(self) -> list[int]:
+        """The numbers of points that are evaluated at once, in all terms together."""
+        return [len(piece.places) for piece in self._pieces]
+
+    def local(
+        self, number: int, numbers: Mapping[str, Tensor], *, live: bool, some: Tensor | None = None
+    ) -> Local:
+        """The residuals of a piece, differentiable in the weights of the model and the unknown numbers.
+
+        Args:
+            number: of the piece.
+            numbers: the unknown numbers by name, each a tensor with one value.
+            live: whether hidden layers have changed, or are to be differentiated.
+            some: places of points in the piece; their squares then stand for those of the whole piece.
+        """
+        piece = self._pieces[number]
+        term, derivatives = self.terms[piece.term], self.maps[piece.term]
+        places = piece.places if some is None else piece.places[some]
+        points = term.points[places]
+        if live:
+            channels = derivatives.channels(points, piece.support)
+        else:
+            channels = self._channels(number)
+            channels = channels if some is None else channels[:, some]
+        values = derivatives.values(points, piece.support, channels)
+        inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
+        spread = {name: value.expand(len(points)) for name, value in numbers.items()}
+        found = self._found(term, places, inputs, spread)
+        share = len(piece.places) / len(places)
+        factor = self._factor(piece.term) * math.sqrt(share) * self._roots(piece)
+        factor = factor if some is None else factor[some]
+        residual = factor * torch.stack(list(found.values()))
+        return Local(residual, values, channels, piece.support, piece.term)
 
     def balanced(self, exactness: float = 10.0) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
@@ -162,6 +220,7 @@ class Residuals:
             for some in places.split(max(1, _CHUNK // width)):
                 yield _Piece(place, some, support)
 
+    @torch.enable_grad()
     def _linear(self, number: int) -> tuple[Tensor, Tensor]:
         """Residuals (residual, point) and Jacobian (residual, point, column) of a piece."""
         piece = self._pieces[number]
@@ -176,7 +235,7 @@ class Residuals:
         )
         with torch.no_grad():
             entries, rest = slopes.split([len(inputs), len(numbers)], 1)
-            jacobian = self._maps[piece.term].jacobian(entries, piece.support, self._channels(number))
+            jacobian = self.maps[piece.term].jacobian(entries, piece.support, self._channels(number))
             return residual.detach(), torch.cat([jacobian, rest.transpose(1, 2)], 2)
 
     @torch.no_grad()
@@ -185,7 +244,7 @@ class Residuals:
             return self._channels_of[number]
         piece = self._pieces[number]
         points = self.terms[piece.term].points[piece.places]
-        channels = self._maps[piece.term].channels(points, piece.support)
+        channels = self.maps[piece.term].channels(points, piece.support)
         if self._keeps:
             self._channels_of[number] = channels
         return channels
@@ -195,7 +254,7 @@ class Residuals:
     ) -> tuple[Mapping[str, Tensor], dict[Entry, Tensor], dict[str, Tensor]]:
         """The residuals of a piece, and what they are functions of."""
         piece = self._pieces[number]
-        term, derivatives = self.terms[piece.term], self._maps[piece.term]
+        term, derivatives = self.terms[piece.term], self.maps[piece.term]
         points = term.points[piece.places]
         with torch.no_grad():
             values = derivatives.values(points, piece.support, self._channels(number))
@@ -204,9 +263,15 @@ class Residuals:
         if differentiable:
             inputs = {entry: value.clone().requires_grad_() for entry, value in inputs.items()}
             numbers = {name: value.requires_grad_() for name, value in numbers.items()}
-        places = {name: points[:, i] for i, name in enumerate(self.model.coordinates)}
-        given = {name: value[piece.places] for name, value in term.known.items()}
-        known = places | given | numbers
-        state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
-            return term.residual(state), inputs, numbers
+            return self._found(term, piece.places, inputs, numbers), inputs, numbers
+
+    def _found(
+        self, term: Term, chosen: Tensor, inputs: Mapping[Entry, Tensor], numbers: Mapping[str, Tensor]
+    ) -> Mapping[str, Tensor]:
+        """The residuals of a term at some of its points."""
+        points = term.points[chosen]
+        places = {name: points[:, i] for i, name in enumerate(self.model.coordinates)}
+        given = {name: value[chosen] for name, value in term.known.items()}
+        known = {**places, **given, **numbers}
+        return term.residual(State(self.model.coordinates, self.model.fields, known, inputs.__getitem__))
