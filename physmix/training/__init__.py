@@ -6,21 +6,30 @@ from physmix.training.checkpoint import (
     read_weights,
     save_checkpoint,
 )
-from physmix.training.gauss_newton import Step, Trace
+from physmix.training.forecast import Forecast, forecast
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
-from physmix.training.solution import Forecast, Solution, forecast, solve
+from physmix.training.solution import Solution, solve
+from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
+from physmix.training.trace import Step, Trace
 
 __all__ = [
+    "LBFGS",
+    "SOAP",
+    "SOLVERS",
+    "Adam",
     "Estimate",
     "Forecast",
+    "GaussNewton",
     "History",
     "Inference",
+    "LevenbergMarquardt",
     "March",
     "Posterior",
     "Solution",
+    "Solver",
     "Stage",
     "Step",
     "Task",

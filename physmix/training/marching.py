@@ -15,8 +15,8 @@ from torch import Tensor
 from physmix.errors import SettingsError
 from physmix.mixing.derivatives import Entry
 from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
-from physmix.training.gauss_newton import Step
 from physmix.training.solution import Solution, solve
+from physmix.training.trace import Step
 
 
 @dataclass(frozen=True)
