@@ -4,7 +4,7 @@ from physmix.jets import towers
 from physmix.jets.compiling import compilation
 from physmix.jets.distances import ball, blend, box, union
 from physmix.jets.functions import Function, angle, coordinates
-from physmix.jets.network import Jet, Sine, activation, push, rule, seed
+from physmix.jets.network import Jet, Sine, Tap, activation, push, rule, seed, taps
 from physmix.jets.normalisation import affine_of
 from physmix.jets.space import JetSpace
 from physmix.jets.text import parse_function
@@ -14,6 +14,7 @@ __all__ = [
     "Jet",
     "JetSpace",
     "Sine",
+    "Tap",
     "activation",
     "affine_of",
     "angle",
@@ -26,6 +27,7 @@ __all__ = [
     "push",
     "rule",
     "seed",
+    "taps",
     "towers",
     "union",
 ]

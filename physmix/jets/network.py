@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -121,11 +123,42 @@ def _identity(module: nn.Identity, jet: Jet) -> Jet:
     return jet
 
 
+@dataclass(frozen=True)
+class Tap:
+    """A linear layer that was pushed: what went in, and what came out."""
+
+    layer: nn.Linear
+    inputs: Float[Tensor, "coefficient point input"]
+    outputs: Float[Tensor, "coefficient point output"]
+
+
+_taps: ContextVar[list[Tap] | None] = ContextVar("taps", default=None)
+
+
+@contextmanager
+def taps() -> Iterator[list[Tap]]:
+    """Within, linear layers are recorded as they are pushed.
+
+    A loss that is a sum over points has, with respect to a layer's weight, the gradient sum over
+    coefficients of (gradient of outputs) x (inputs) at each point by itself: one backward pass gives the
+    gradients of all points, not their sum alone.
+    """
+    found: list[Tap] = []
+    token = _taps.set(found)
+    try:
+        yield found
+    finally:
+        _taps.reset(token)
+
+
 @rule(nn.Linear)
 def _linear(module: nn.Linear, jet: Jet) -> Jet:
     if jet.coefficients.shape[-1] != module.in_features:
         raise ShapeError("a jet", jet.coefficients.shape, f"{module.in_features} channels")
-    return Jet(jet.space, affine(jet.coefficients, module.weight, module.bias))
+    out = affine(jet.coefficients, module.weight, module.bias)
+    if (found := _taps.get()) is not None:
+        found.append(Tap(module, jet.coefficients, out))
+    return Jet(jet.space, out)
 
 
 def activation(kind: type[nn.Module], tower: Tower) -> None:

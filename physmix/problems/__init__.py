@@ -9,7 +9,7 @@ from physmix.problems.equations import (
     NavierStokes,
 )
 from physmix.problems.measured import DataTerm, Measured
-from physmix.problems.models import default_slope, feature_model
+from physmix.problems.models import default_slope, feature_model, network_model
 from physmix.problems.points import Points
 from physmix.problems.problem import Problem
 from physmix.problems.quadrature import quadrature
@@ -47,6 +47,7 @@ __all__ = [
     "State",
     "default_slope",
     "feature_model",
+    "network_model",
     "primitive_tensor",
     "quadrature",
     "relative_errors",

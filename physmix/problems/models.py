@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import nn
 
 from physmix.errors import SettingsError
 from physmix.laws import Scaling
-from physmix.mixing import Lifting, PotentialModel, Wall, partitioned_features, random_features
+from physmix.mixing import (
+    Lifting,
+    PotentialModel,
+    Wall,
+    partitioned_features,
+    pointwise_network,
+    random_features,
+)
 from physmix.problems.problem import Problem
 
 Subdomains = Sequence[int | Sequence[float]]
@@ -48,8 +57,8 @@ def feature_model(
         SettingsError: if numbers do not fit.
         UnsupportedLawError, NoFreedomError: see `PotentialModel`.
     """
-    equations, region = problem.equations, problem.region
-    scaling = Scaling.fitting(region.box, equations.sizes)
+    region = problem.region
+    scaling = Scaling.fitting(region.box, problem.equations.sizes)
     ends = {k: (scaling.centre[k], scaling.length[k]) for k in region.box}
     box = [
         ((low - ends[k][0]) / ends[k][1], (high - ends[k][0]) / ends[k][1])
@@ -81,16 +90,59 @@ def feature_model(
             seed=seed,
         )
         network, count = partition, len(partition.owner)
+    return _lawful(problem, network, count, scaling=scaling, walls=walls, liftings=liftings)
+
+
+def network_model(
+    problem: Problem,
+    hidden: Sequence[int],
+    *,
+    potentials: int = 16,
+    slope: float = 2.0,
+    activation: type[nn.Module] = nn.Tanh,
+    walls: Sequence[Wall] = (),
+    liftings: Sequence[Lifting] = (),
+    seed: int = 0,
+) -> PotentialModel:
+    """Fields of a problem, its laws held exactly, mixed from derivatives of a network whose layers all move.
+
+    Args:
+        problem: gives fields, laws and units.
+        hidden: widths of its layers.
+        potentials: its outputs.
+        slope: of the first layer, see `pointwise_network`.
+        activation: between layers, with a jet rule.
+        walls: see `feature_model`.
+        liftings: see `feature_model`.
+        seed: of the weights.
+
+    Raises:
+        SettingsError: if numbers do not fit.
+        UnsupportedLawError, NoFreedomError: see `PotentialModel`.
+    """
+    if not hidden or min(*hidden, potentials) < 1:
+        problem_found = f"hidden={list(hidden)}, potentials={potentials}"
+        raise SettingsError("a network", problem_found, "give positive numbers")
+    generator = torch.Generator().manual_seed(seed)
+    network = pointwise_network(
+        len(problem.coordinates), hidden, potentials, activation, slope=slope, generator=generator
+    )
+    scaling = Scaling.fitting(problem.region.box, problem.equations.sizes)
+    return _lawful(
+        problem, network, potentials, scaling=scaling, walls=walls, liftings=liftings, generator=generator
+    )
+
+
+def _lawful(problem: Problem, network: nn.Module, potentials: int, **settings: Any) -> PotentialModel:
+    """The fields of a problem from these potentials."""
     return PotentialModel(
         network,
         problem.laws,
-        equations.fields,
-        coordinates=region.coordinates,
-        potentials=count,
-        scaling=scaling,
-        walls=walls,
-        liftings=liftings,
-        gauge=region.convex and not walls and not liftings,
+        problem.equations.fields,
+        coordinates=problem.coordinates,
+        potentials=potentials,
+        gauge=problem.region.convex and not settings.get("walls") and not settings.get("liftings"),
+        **settings,
     )
 
 

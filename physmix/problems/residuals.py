@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import Support, WeightLayout
@@ -55,6 +56,25 @@ class _Piece:
     channels: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Local:
+    """Residuals at some points, differentiable in all weights of the model.
+
+    Attributes:
+        residual: weighted, (residual, point).
+        values: the fields and derivatives that they are functions of, (entry, point).
+        channels: the derivatives of the potentials, (monomial, point, potential).
+        support: which potentials they see.
+        term: of which they are, by number.
+    """
+
+    residual: Float[Tensor, "residual point"]
+    values: Float[Tensor, "entry point"]
+    channels: Tensor
+    support: Support
+    term: int
+
+
 class Residuals:
     """All residuals r of a problem: the loss is |r|^2 = sum over terms of weight * balance * mean square.
 
@@ -71,6 +91,7 @@ class Residuals:
         unknowns: the present values of the unknown numbers, by name.
         balance: a factor for each term, 1 at first; see `balanced`.
         names: of the residuals of each term.
+        maps: from mixing weights to the derivatives that each term asks for.
         kept: how many numbers are held between passes.
     """
 
@@ -79,12 +100,12 @@ class Residuals:
         self.unknowns = {name: float(value) for name, value in problem.unknowns.items()}
         self.terms: list[Term] = problem.terms() if terms is None else list(terms)
         self.names: list[tuple[str, ...]] = []
-        self._maps: list[DerivativeMap] = []
+        self.maps: list[DerivativeMap] = []
         for term in self.terms:
             known = (*model.coordinates, *term.known, *self.unknowns)
             entries, names = entries_of(term.residual, model.coordinates, model.fields, known)
             self.names.append(names)
-            self._maps.append(DerivativeMap(model, entries))
+            self.maps.append(DerivativeMap(model, entries))
         self.balance = [1.0] * len(self.terms)
         self._held, self.kept = self._hold()
 
@@ -92,6 +113,11 @@ class Residuals:
     def count(self) -> int:
         """The number of residuals."""
         return sum(len(names) * len(term.points) for names, term in zip(self.names, self.terms, strict=True))
+
+    def forget(self) -> None:
+        """Drop the channels that are kept: the hidden layers of the model have changed."""
+        for piece in self._held or ():
+            piece.channels = None
 
     def loss(self) -> float:
         """The sum of squares."""
@@ -119,6 +145,48 @@ class Residuals:
             factor = self._factor(piece.term) * piece.roots
             rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
             yield Rows(*rows, piece.support, piece.term, piece.places)
+
+    @property
+    def pieces(self) -> list[int]:
+        """The numbers of points that are evaluated at once, in all terms together."""
+        return [len(piece.places) for piece in self._one_by_one()]
+
+    def local(
+        self, number: int, numbers: Mapping[str, Tensor], *, live: bool, some: Tensor | None = None
+    ) -> Local:
+        """The residuals of a piece, differentiable in the weights of the model and the unknown numbers.
+
+        Args:
+            number: of the piece.
+            numbers: the unknown numbers by name, each a tensor with one value.
+            live: whether hidden layers have changed, or are to be differentiated.
+            some: places of points in the piece; their squares then stand for those of the whole piece.
+        """
+        piece = self._one_by_one()[number]
+        derivatives = self.maps[piece.term]
+        places = torch.arange(len(piece.points)) if some is None else some
+        points = piece.points[places]
+        channels = derivatives.channels(points, piece.support) if live else self._channels(piece)[:, places]
+        values = derivatives.values(points, piece.support, channels)
+        inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
+        spread = {name: value.expand(len(points)) for name, value in numbers.items()}
+        found = self._found(piece, places, inputs, spread)
+        share = len(piece.points) / len(places)
+        factor = self._factor(piece.term) * math.sqrt(share) * piece.roots[places]
+        residual = factor * torch.stack(list(found.values()))
+        return Local(residual, values, channels, piece.support, piece.term)
+
+    def _one_by_one(self) -> list[_Piece]:
+        """The pieces, to be taken in any order.
+
+        Raises:
+            SettingsError: if they are not held.
+        """
+        if self._held is None:
+            raise SettingsError(
+                "the points", "they are too many to be held", "give fewer, or solve for the last layer alone"
+            )
+        return self._held
 
     def balanced(self, exactness: float = 10.0) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
@@ -158,7 +226,7 @@ class Residuals:
         """The pieces, and how many numbers their channels have; none where these are too many."""
         held, numbers = list[_Piece](), 0
         for piece in self._cut():
-            width = len(self._maps[piece.term].monomials) * len(piece.support.potentials)
+            width = len(self.maps[piece.term].monomials) * len(piece.support.potentials)
             numbers += width * len(piece.points)
             if numbers > _KEPT:
                 return None, 0
@@ -177,6 +245,7 @@ class Residuals:
                         yield _Piece(number, start + some, points[some], given, roots[some], support)
                 start += len(points)
 
+    @torch.enable_grad()
     def _linear(self, piece: _Piece) -> tuple[Tensor, Tensor]:
         """Residuals (residual, point) and Jacobian (residual, point, column) of a piece."""
         found, inputs, numbers = self._state(piece, differentiable=True)
@@ -190,20 +259,20 @@ class Residuals:
         )
         with torch.no_grad():
             entries, rest = slopes.split([len(inputs), len(numbers)], 1)
-            jacobian = self._maps[piece.term].jacobian(entries, piece.support, self._channels(piece))
+            jacobian = self.maps[piece.term].jacobian(entries, piece.support, self._channels(piece))
             return residual.detach(), torch.cat([jacobian, rest.transpose(1, 2)], 2)
 
     @torch.no_grad()
     def _channels(self, piece: _Piece) -> Tensor:
         if piece.channels is None:
-            piece.channels = self._maps[piece.term].channels(piece.points, piece.support)
+            piece.channels = self.maps[piece.term].channels(piece.points, piece.support)
         return piece.channels
 
     def _state(
         self, piece: _Piece, *, differentiable: bool = False
     ) -> tuple[Mapping[str, Tensor], dict[Entry, Tensor], dict[str, Tensor]]:
         """The residuals of a piece, and what they are functions of."""
-        points, derivatives = piece.points, self._maps[piece.term]
+        points, derivatives = piece.points, self.maps[piece.term]
         with torch.no_grad():
             values = derivatives.values(points, piece.support, self._channels(piece))
         inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
@@ -211,8 +280,15 @@ class Residuals:
         if differentiable:
             inputs = {entry: value.clone().requires_grad_() for entry, value in inputs.items()}
             numbers = {name: value.requires_grad_() for name, value in numbers.items()}
-        places = {name: points[:, i] for i, name in enumerate(self.model.coordinates)}
-        known = places | dict(piece.known) | numbers
-        state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
-            return self.terms[piece.term].residual(state), inputs, numbers
+            return self._found(piece, torch.arange(len(points)), inputs, numbers), inputs, numbers
+
+    def _found(
+        self, piece: _Piece, chosen: Tensor, inputs: Mapping[Entry, Tensor], numbers: Mapping[str, Tensor]
+    ) -> Mapping[str, Tensor]:
+        """The residuals of a piece at some of its points."""
+        places = {name: piece.points[chosen, i] for i, name in enumerate(self.model.coordinates)}
+        given = {name: value[chosen] for name, value in piece.known.items()}
+        known = {**places, **given, **numbers}
+        state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
+        return self.terms[piece.term].residual(state)

@@ -8,22 +8,31 @@ from physmix.training.checkpoint import (
 )
 from physmix.training.data import FlowData
 from physmix.training.fitting import fit_fields
-from physmix.training.gauss_newton import Step, Trace
+from physmix.training.forecast import Forecast, forecast
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
-from physmix.training.solution import Forecast, Solution, forecast, solve
+from physmix.training.solution import Solution, solve
+from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
+from physmix.training.trace import Step, Trace
 
 __all__ = [
+    "LBFGS",
+    "SOAP",
+    "SOLVERS",
+    "Adam",
     "Estimate",
     "FlowData",
     "Forecast",
+    "GaussNewton",
     "History",
     "Inference",
+    "LevenbergMarquardt",
     "March",
     "Posterior",
     "Solution",
+    "Solver",
     "Stage",
     "Step",
     "Task",

@@ -12,6 +12,8 @@ from physmix.problems import Condition, Problem, Residuals
 from physmix.problems.terms import Given
 from physmix.training.gauss_newton import solve_last_layer
 
+_ENOUGH = 100_000  # points
+
 
 def fit_fields(problem: Problem, model: PotentialModel, fields: Mapping[str, Given]) -> None:
     """Set the mixing weights of a model by linear least squares at the points of a problem.
@@ -26,7 +28,8 @@ def fit_fields(problem: Problem, model: PotentialModel, fields: Mapping[str, Giv
     Raises:
         SettingsError, ShapeError: if a function does not give one finite number for each point.
     """
-    points = problem.region.sample(problem.points, problem.seed).points
+    count = problem.points if isinstance(problem.points, int) else len(problem.points)
+    points = problem.region.sample(min(count, _ENOUGH), problem.seed).points
     plain = replace(problem.equations, residual=None, derived={})
     wanted = replace(problem, equations=plain, conditions=[Condition(points, fields)], unknowns={})
     residuals = Residuals(wanted, model)

@@ -8,52 +8,18 @@ condition that is near the reciprocal of round-off already.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from physmix.errors import SettingsError
 from physmix.optimization import BlockLeastSquares, nested_dissection
 from physmix.problems.residuals import Residuals
+from physmix.training.damping import DampedRun, Rule
+from physmix.training.trace import Step, Trace, drive
+from physmix.training.weights import Weights
 
-_LEAST, _MOST = 1e-16, 1.0  # damping, over the root of the number of columns
-_STALLED = 0.05  # a step that promises to lower the root of the loss by less is the last one
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a solver.
-
-    Attributes:
-        loss: the sum of squares before it.
-        gradient: norm of its gradient in coordinates of unit columns.
-        step: norm of the step over that of the weights after it.
-        damping: relative to the size of J.
-        seconds: since the start, at its end.
-    """
-
-    loss: float
-    gradient: float
-    step: float
-    damping: float
-    seconds: float
-
-
-@dataclass
-class Trace:
-    """What a solver did.
-
-    Attributes:
-        steps: in their order.
-        reason: why it stopped.
-    """
-
-    steps: list[Step] = field(default_factory=list)
-    reason: str = ""
+RULE = Rule(start=1e-16, fall=1e-4, growth=900.0)
 
 
 def solve_last_layer(
@@ -68,50 +34,39 @@ def solve_last_layer(
     Args:
         residuals: of a problem on a model.
         steps: at most.
-        least: a step that promises to lower the sum of squares by less is the last one; 5 % of the
-            root where omitted.
+        least: see `DampedRun`.
         progress: called after each step.
 
     Raises:
         SettingsError: if a residual is not finite at the start.
     """
-    trace, begin = Trace(), time.perf_counter()
-    loss, damping = residuals.loss(), _LEAST
-    if not loss < math.inf:
-        problem = "a number is not finite at the start"
-        raise SettingsError(
-            "the residuals", problem, "correct the data, or the first guess of the unknown numbers"
-        )
-    for _ in range(steps):
-        system = linear_system(residuals)
-        gradient = _gradient(system)
-        size = math.sqrt(sum(system.sizes))
-        start = _vector(residuals)
-        while True:
-            step = _spread(residuals, system.solve(damping * size))
-            _set(residuals, start + step)
-            reached = residuals.loss()
-            if reached < loss or damping >= _MOST:
-                break
-            damping = min(max(30 * damping, 1e-9), _MOST)
-        if not reached < loss:
-            _set(residuals, start)
-            trace.reason = "no step lowers the residuals: they are at a minimum, or at round-off"
-            return trace
-        share = float(step.norm()) / max(float((start + step).norm()), 1e-300)
-        trace.steps.append(Step(loss, gradient, share, damping, time.perf_counter() - begin))
-        if progress:
-            progress(trace.steps[-1])
-        # A step may fall short of its promise far from the solution; that it promised nothing tells.
-        most = (1 - _STALLED) ** 2 * loss if least is None else loss - least
-        stalled = damping <= _LEAST and system.left > most
-        loss, damping = reached, max(damping / 100, _LEAST)
-        if stalled:
-            few = f"{_STALLED:.0%}" if least is None else f"{least:g} in the sum of squares"
-            trace.reason = f"no step lowers the residuals by more than {few}"
-            return trace
-    trace.reason = f"{steps} steps are done"
-    return trace
+    return drive(last_layer(Weights(residuals, hidden=False), least=least), steps, progress=progress)
+
+
+def last_layer(weights: Weights, *, least: float | None = None) -> DampedRun:
+    """Gauss-Newton on weights without hidden layers, with features shared out among subdomains or not."""
+    return DampedRun(weights, lambda _: _InOrder(weights.residuals), RULE, least=least)
+
+
+class _InOrder:
+    """Blocks of subdomains, with columns in the order of the layout."""
+
+    def __init__(self, residuals: Residuals) -> None:
+        layout = residuals.layout
+        self._system = linear_system(residuals)
+        numbers = torch.arange(layout.count, layout.count + len(residuals.unknowns))
+        self._places = torch.cat([*layout.columns, numbers])
+        self.slope = self._spread(torch.cat(self._system.gradient))
+        self.sizes = self._spread(torch.cat(self._system.squares).sqrt())
+
+    def solve(self, damping: float) -> Tensor:
+        """d."""
+        return self._spread(self._system.solve(damping))
+
+    def _spread(self, vector: Tensor) -> Tensor:
+        out = torch.empty_like(vector)
+        out[self._places] = vector
+        return out
 
 
 def linear_system(residuals: Residuals) -> BlockLeastSquares:
@@ -132,30 +87,3 @@ def linear_system(residuals: Residuals) -> BlockLeastSquares:
             jacobian = jacobian[:, torch.cat([found, extra])]
         system.add(jacobian, -rows.residual, blocks)
     return system
-
-
-def _gradient(system: BlockLeastSquares) -> float:
-    found = 0.0
-    for squares, gradient in zip(system.squares, system.gradient, strict=True):
-        some = squares > 0
-        found += float((gradient[some].square() / squares[some]).sum())
-    return math.sqrt(found)
-
-
-def _vector(residuals: Residuals) -> Tensor:
-    numbers = torch.tensor(list(residuals.unknowns.values()), dtype=torch.float64)
-    return torch.cat([residuals.layout.coordinates(), numbers])
-
-
-def _set(residuals: Residuals, vector: Tensor) -> None:
-    layout = residuals.layout
-    layout.set(vector[: layout.count])
-    residuals.unknowns = dict(zip(residuals.unknowns, vector[layout.count :].tolist(), strict=True))
-
-
-def _spread(residuals: Residuals, step: Tensor) -> Tensor:
-    """A step by blocks, in the order of the layout."""
-    layout = residuals.layout
-    out = torch.empty_like(step)
-    out[torch.cat([*layout.columns, torch.arange(layout.count, len(step))])] = step
-    return out

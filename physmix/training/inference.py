@@ -11,9 +11,10 @@ import torch
 from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.problems import DataTerm, Problem, Residuals, feature_model
-from physmix.training.gauss_newton import Step, Trace, solve_last_layer
+from physmix.training.gauss_newton import solve_last_layer
 from physmix.training.posterior import Posterior
 from physmix.training.solution import Solution
+from physmix.training.trace import Step, Trace
 
 _LADDER = (0.3, 1.0, 3.0, 10.0, 30.0)  # of exactness
 _FIRST = 0.05  # deviation of noise that is not known, over that of the values

@@ -16,9 +16,9 @@ from physmix.errors import SettingsError
 from physmix.mixing.derivatives import Entry
 from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
 from physmix.problems.terms import Given
-from physmix.training.gauss_newton import Step
 from physmix.training.solution import Solution, solve
 from physmix.training.totals import carry_totals, conserved, density_total, given_total, outflow
+from physmix.training.trace import Step
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,46 +18,11 @@ from physmix.mixing.support import WeightLayout
 from physmix.problems import Part, Problem, Region, Residuals, State, feature_model, quadrature
 from physmix.problems.terms import Given
 from physmix.training.fitting import fit_fields
-from physmix.training.gauss_newton import Step, Trace, solve_last_layer
+from physmix.training.forecast import forecast
+from physmix.training.solvers import Solver, choose
+from physmix.training.trace import Step, Trace, drive
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a solve will cost, before it starts.
-
-    Attributes:
-        columns: free weights and unknown numbers.
-        rows: residuals.
-        gigaflops: of one step.
-        seconds: of one step, by the speed of a small factorisation on this machine.
-        gigabytes: held at once.
-    """
-
-    columns: int
-    rows: int
-    gigaflops: float
-    seconds: float
-    gigabytes: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.rows} residuals, {self.columns} unknowns: about {self.seconds:.1f} s a step "
-            f"({self.gigaflops:.1f} GFLOP), {self.gigabytes:.1f} GB"
-        )
-
-
-def forecast(residuals: Residuals) -> Forecast:
-    """The cost of a Gauss-Newton step; with subdomains an upper bound."""
-    columns, rows = residuals.layout.count + len(residuals.unknowns), residuals.count
-    flops = 2.0 * (rows + columns) * columns**2
-    sample = torch.randn(600, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    begin = time.perf_counter()
-    torch.linalg.qr(sample, mode="r")
-    speed = 2.0 * 600 * 200**2 / (time.perf_counter() - begin)
-    held = 8.0 * (3 * columns**2 + residuals.kept)
-    return Forecast(columns, rows, flops / 1e9, flops / speed, held / 1e9)
 
 
 @dataclass(frozen=True)
@@ -137,6 +103,10 @@ class Solution:
                 f"the collocation points: {worst} is {ratios[worst]:.1f} times larger at fresh points; "
                 "give more points, or fewer features"
             )
+        if not self.trace.ended:
+            return (
+                "the solver: residuals were still falling; give more steps, a better start, or another solver"
+            )
         if self.trace.steps and self.trace.steps[-1].damping > 1e-12:
             return "the solver: it was still damped at its last step; give more steps, or a better start"
         return "the features: residuals are as large at fresh points; give more features, or other slopes"
@@ -146,27 +116,41 @@ def solve(
     problem: Problem,
     model: PotentialModel | None = None,
     *,
-    steps: int = 20,
+    solver: str | Solver = "auto",
+    steps: int | None = None,
+    seconds: float = math.inf,
     balance: bool = True,
     guess: Mapping[str, Given] | None = None,
     progress: Callable[[Step], None] | None = None,
+    report: Callable[[str], None] | None = None,
+    state: Path | None = None,
     **features: object,
 ) -> Solution:
-    """Solve a problem on frozen random features, by Gauss-Newton on their mixing weights.
+    """Solve a problem: on frozen random features by Gauss-Newton, or with hidden layers that move.
+
+        solve(problem, features=700)
+        solve(problem, network_model(problem, [32, 32]), report=print)
 
     Args:
         problem: equations, region and conditions.
-        model: to start from, such as the solution at a lower Reynolds number; its weights are changed.
-            Without one it is made by `feature_model`, and starts at zero.
-        steps: at most.
+        model: to start from, such as a `network_model`, or the solution at a lower Reynolds number; its
+            weights are changed. Without one it is made by `feature_model`, and starts at zero.
+        solver: a name of `SOLVERS`, one of them with its settings, such as SOAP(batch=500), or "auto".
+        steps: at most; as many as the solver has by itself if omitted.
+        seconds: no step begins later.
         balance: weigh terms by their sensitivity, see `Residuals.balanced`; else by their weights alone.
         guess: fields to start from, by name; see `fit_fields`. A gas starts with a density.
         progress: called after each step.
+        report: called, as is print, with the choice of the solver and its forecast before the solve, and
+            with what limited the error after it.
+        state: a file that keeps the state of the solver; a solve that was stopped goes on from there.
         features: of `feature_model`, such as features=700, slope=4.0.
 
     Raises:
         SettingsError: if numbers do not fit, or a residual is not finite.
         UnsupportedLawError, NoFreedomError: see `PotentialModel`.
+        MissingPackageError: for a solver whose package is not installed.
+        CheckpointError: if the file of the state is not one of this solve.
     """
     start = model is None
     model = feature_model(problem, **features) if model is None else model  # type: ignore[arg-type]
@@ -177,7 +161,19 @@ def solve(
         fit_fields(problem, model, guess)
     if balance:
         residuals.balanced()
-    trace = solve_last_layer(residuals, steps=steps, progress=progress)
+    chosen, why = choose(solver, residuals)
+    if report:
+        report(why)
+        report(str(forecast(residuals, chosen)))
+    run = chosen.start(chosen.weights(residuals))
+    trace = drive(
+        run, chosen.steps if steps is None else steps, seconds=seconds, progress=progress, file=state
+    )
+    trace.solver = why
+    residuals.forget()
     fresh = Residuals(problem.elsewhere(), model)
     fresh.unknowns = residuals.unknowns
-    return Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
+    solution = Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
+    if report:
+        report(f"stopped: {trace.reason}; the error is limited by {solution.limited_by}")
+    return solution

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from physmix.benchmarks import pinn, streaming
+from physmix.benchmarks import growth, pace, pinn, streaming
 from physmix.benchmarks.violation import OVER
 from physmix.problems import NavierStokes
+from physmix.reporting.figures import as_png, pace_figure
 
 
 def small(make, **settings):
@@ -64,3 +65,25 @@ def test_memory_and_error_of_streamed_points_are_told(monkeypatch):
     assert 0.05 < rows["peak resident memory"] < 4
     assert rows["relative error"] < 0.1
     assert streaming.measure(2000, 12)["error"] > rows["relative error"]
+
+
+def test_errors_against_time_are_curves_by_flow_and_system(monkeypatch):
+    def slow(system, flow, seconds):
+        return {"ux": 2 / seconds, "p": 4 / seconds, "seconds": seconds + 0.5}
+
+    monkeypatch.setattr(pace, "rival", slow)
+    sizes = {"9 features": lambda: (3.0, 1e-3), "4 features": lambda: (1.0, 1e-1)}
+    rows = pace.pace_case("Kovasznay", sizes, budgets=(2.0, 6.0))(f"{pace.PACE}, Kovasznay")
+    (panel,) = pace.curves([*rows, *pace.pace_case("x", {}, ())("another case")]).values()
+    assert panel["physmix"] == [(1.0, 1e-1), (3.0, 1e-3)]
+    assert panel["PINA"] == [(2.5, 1.5), (6.5, 0.5)]
+    assert list(panel) == ["physmix", *pace.RIVALS]
+    assert as_png(pace_figure({"Kovasznay": panel, "Burgers": panel})).startswith(b"\x89PNG")
+
+
+def test_larger_domains_with_more_subdomains_have_the_same_error(monkeypatch):
+    monkeypatch.setattr(growth, "apart", lambda measure, *given, threads: measure(*given))
+    rows = {row.metric: row for row in growth.growth_case("chain", ((1, 2), (1, 8)))("case")}
+    assert rows["largest over smallest error"].value < 2
+    assert rows["relative error with 8"].value < 1e-2
+    assert rows[f"{growth.METRIC} than 2"].target == "<= 8"

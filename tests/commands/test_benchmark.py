@@ -60,6 +60,27 @@ def test_unknown_cases_and_foreign_files_are_refused(counted, tmp_path):
     assert file.read_text() == '{"rows": 1}'
 
 
+def test_a_figure_is_drawn_of_errors_against_time_alone(counted, monkeypatch, tmp_path):
+    def case(name):
+        rows = [
+            ours(name, "seconds, 9 features", 2.0, "s"),
+            ours(name, "mean relative error, 9 features", 1e-3),
+        ]
+        return [
+            *rows,
+            peer(name, "twin", "seconds, given 1 s", 1.0),
+            peer(name, "twin", "mean relative error, given 1 s", 1.0),
+        ]
+
+    monkeypatch.setitem(BENCHMARKS["small"], "error against time, small", case)
+    figure = tmp_path / "errors.png"
+    benchmark("small", pattern="error*", figure=figure)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    for pattern, path in (("good", figure), ("error*", tmp_path / "errors.txt")):
+        with pytest.raises(SettingsError, match="cannot be drawn"):
+            benchmark("small", pattern=pattern, figure=path)
+
+
 def test_conflicts_are_found(monkeypatch):
     monkeypatch.setattr("physmix.benchmarks.feasibility.SYSTEMS", 50)
     (row,) = conflicts_case("conflicts")
