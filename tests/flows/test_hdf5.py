@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from physmix.errors import FlowFileError
-from physmix.flows import Flow, read_flow, write_flow
+from physmix.flows import Flow, read_flow, write_flow, write_parts
 
 
 @pytest.fixture
@@ -339,3 +339,23 @@ def test_names_and_types_as_bytes_are_read(flow, tmp_path):
 
     edit(path, change)
     assert read_flow(path).boundary == flow.boundary
+
+
+def test_trajectories_written_one_by_one_are_those_of_the_whole(flow, tmp_path):
+    flow = dataclasses.replace(flow, units={"pressure": "Pa"}, staggered=frozenset({"velocity"}))
+    values = np.stack([flow.component(name) for name in flow.components], -1)
+    write_parts(flow.metadata, tmp_path / "parts.hdf5", iter(values))
+    write_flow(flow, tmp_path / "whole.hdf5")
+    parts, whole = (read_flow(tmp_path / f"{name}.hdf5") for name in ("parts", "whole"))
+    assert parts.metadata.fields == whole.metadata.fields == flow.metadata.fields
+    for name in flow.components:
+        np.testing.assert_array_equal(parts.component(name), whole.component(name))
+    assert (parts.parameters, parts.boundary) == (whole.parameters, whole.boundary)
+
+
+@pytest.mark.parametrize("given", [[], [SHAPE], [SHAPE, SHAPE, SHAPE], [SHAPE, (5, 6, 3)]])
+def test_other_states_than_described_are_not_written(flow, tmp_path, given):
+    states = [np.ones((*shape[-3:], 4)) for shape in given]
+    with pytest.raises(FlowFileError, match="trajector"):
+        write_parts(flow.metadata, tmp_path / "flow.hdf5", states)
+    assert not list(tmp_path.iterdir())
