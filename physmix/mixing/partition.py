@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -19,6 +19,7 @@ from physmix.errors import SettingsError
 from physmix.jets import Jet, push, rule, seed
 from physmix.jets.compose import cauchy, compose, product_plan
 from physmix.mixing.features import random_features
+from physmix.mixing.waves import wave_features
 
 _SMOOTH = 5  # derivatives of a window that vanish at its ends
 
@@ -158,6 +159,7 @@ def partitioned_features(
     least: float = 0.3,
     margin: float = 0.4,
     activation: type[nn.Module] = nn.Tanh,
+    waves: Mapping[int, float] | None = None,
     seed: int = 0,
 ) -> PartitionedFeatures:
     """Random features on a grid of subdomains.
@@ -171,10 +173,13 @@ def partitioned_features(
         least: see `random_features`.
         margin: see `random_features`, in units of the half width of a subdomain.
         activation: of the layer, with a jet rule.
+        waves: of periodic inputs, which are not divided; see `wave_features`, which then takes the place of
+            `random_features`.
         seed: of the draw.
 
     Raises:
-        SettingsError: if the places are not increasing, or not in the box, or an overlap is not in (0, 1].
+        SettingsError: if the places are not increasing, or not in the box, or an overlap is not in (0, 1]; or
+            if a periodic input is divided.
     """
     if not 0 < overlap <= 1 or len(subdomains) != len(box):
         raise SettingsError(
@@ -196,31 +201,41 @@ def partitioned_features(
         widths.append(overlap * torch.minimum(sizes[:-1], sizes[1:]))
     layers, inputs = [], len(box)
     shape = tuple(len(places) - 1 for places in cuts)
+    if waves and any(shape[i] > 1 for i in waves):
+        raise SettingsError(
+            "a partition", f"{shape} subdomains", "give one along a coordinate that is periodic"
+        )
     for number, place in enumerate(itertools.product(*map(range, shape))):
         # The window reaches into the neighbours: so do the features.
         ends = []
         for places, width, i in zip(cuts, widths, place, strict=True):
             reach = torch.cat([width.new_zeros(1), width / 2, width.new_zeros(1)])
             ends.append((float(places[i] - reach[i]), float(places[i + 1] + reach[i + 1])))
-        unit = random_features(
-            [(-1.0, 1.0)] * inputs,
-            count,
-            slope=slope,
-            least=least,
-            margin=margin,
-            activation=activation,
-            seed=seed + number,
-        )[0]
+        unit_box = [(-1.0, 1.0)] * inputs
+        unit, function = (
+            wave_features(unit_box, count, waves, slope=slope, seed=seed + number)
+            if waves
+            else random_features(
+                unit_box,
+                count,
+                slope=slope,
+                least=least,
+                margin=margin,
+                activation=activation,
+                seed=seed + number,
+            )
+        )
         assert isinstance(unit, nn.Linear)
         half = torch.tensor([(b - a) / 2 for a, b in ends], dtype=torch.float64)
         centre = torch.tensor([(b + a) / 2 for a, b in ends], dtype=torch.float64)
         weight = unit.weight / half
         layers.append((weight, unit.bias - weight @ centre))
-    subdomain = torch.arange(len(layers)).repeat(count)
-    layer = nn.Linear(inputs, count * len(layers), dtype=torch.float64)
+    each = len(layers[0][0])
+    subdomain = torch.arange(len(layers)).repeat(each)
+    layer = nn.Linear(inputs, each * len(layers), dtype=torch.float64)
     with torch.no_grad():
         # Subdomains alternate, so that any run of features, as of a class at walls, has all of them.
         layer.weight.copy_(torch.stack([w for w, _ in layers], 1).flatten(0, 1))
         layer.bias.copy_(torch.stack([b for _, b in layers], 1).flatten(0, 1))
-    features = nn.Sequential(layer, activation()).requires_grad_(False)  # noqa: FBT003  torch's own
+    features = nn.Sequential(layer, function).requires_grad_(False)  # noqa: FBT003  torch's own
     return PartitionedFeatures(features, subdomain, [places[1:-1] for places in cuts], widths)

@@ -18,7 +18,9 @@ from physmix.mixing import (
     pointwise_network,
     random_features,
 )
+from physmix.mixing.waves import default_waves, wave_features
 from physmix.problems.problem import Problem
+from physmix.problems.regions import Region
 
 Subdomains = Sequence[int | Sequence[float]]
 
@@ -31,24 +33,27 @@ def feature_model(
     subdomains: Subdomains | None = None,
     overlap: float = 1.0,
     margin: float = 0.4,
-    activation: type[nn.Module] = nn.Tanh,
+    activation: type[nn.Module] | None = None,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
     seed: int = 0,
 ) -> PotentialModel:
     """Fields of a problem, its laws held exactly, mixed from derivatives of frozen random features.
 
+    Along periodic coordinates features are waves, see `wave_features`: then the fields repeat exactly, and
+    their means over all periodic coordinates are numbers, which do not vary with the other ones.
     On a box without walls, potentials that others stand in for are left out; see `gauge_entries`.
 
     Args:
         problem: gives fields, laws, units and the box that features fill.
         features: their number, in each subdomain.
         slope: the steepest, in units of one over the half width of the box (of a subdomain); a number for
-            each coordinate where they differ. As steep as the features are dense where omitted.
+            each coordinate where they differ, and along a periodic one the largest number of waves. As steep
+            as the features are dense where omitted.
         subdomains: along each coordinate how many, or the places where they meet, in physical units.
         overlap: see `partitioned_features`.
         margin: see `random_features`.
-        activation: of the features, with a jet rule.
+        activation: of the features, with a jet rule; tanh where omitted. Those of periodic regions are sines.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
         seed: of the features.
@@ -64,13 +69,15 @@ def feature_model(
         ((low - ends[k][0]) / ends[k][1], (high - ends[k][0]) / ends[k][1])
         for k, (low, high) in region.box.items()
     ]
-    steep = default_slope(features, len(box)) if slope is None else slope
-    if subdomains is None:
-        network: nn.Module = random_features(
-            box, features, slope=steep, margin=margin, activation=activation, seed=seed
+    steep = _slopes(region, features, slope)
+    waves = {i: steep[i] for i, name in enumerate(region.box) if name in region.around}
+    if waves and activation is not None:
+        raise SettingsError(
+            "features of a periodic region", f"{activation.__name__} does not repeat", "leave activation out"
         )
-        count = features
-    else:
+    function = activation or nn.Tanh
+    network: nn.Module
+    if subdomains is not None:
         if len(subdomains) != len(box):
             raise SettingsError(
                 "the subdomains", f"{len(subdomains)} numbers", f"give one for each of {len(box)}"
@@ -79,17 +86,22 @@ def feature_model(
             one if isinstance(one, int) else [(x - centre) / length for x in one]
             for one, (centre, length) in zip(subdomains, ends.values(), strict=True)
         ]
-        partition = partitioned_features(
+        network = partitioned_features(
             box,
             features,
             scaled,
             overlap=overlap,
             slope=steep,
             margin=margin,
-            activation=activation,
+            activation=function,
+            waves=waves,
             seed=seed,
         )
-        network, count = partition, len(partition.owner)
+    elif waves:
+        network = wave_features(box, features, waves, slope=steep, seed=seed)
+    else:
+        network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
+    count = len(network(torch.zeros(1, len(box), dtype=torch.float64))[0])
     return _lawful(problem, network, count, scaling=scaling, walls=walls, liftings=liftings)
 
 
@@ -144,6 +156,15 @@ def _lawful(problem: Problem, network: nn.Module, potentials: int, **settings: A
         gauge=problem.region.convex and not settings.get("walls") and not settings.get("liftings"),
         **settings,
     )
+
+
+def _slopes(region: Region, features: int, slope: float | Sequence[float] | None) -> list[float]:
+    """One for each coordinate; along a periodic one a number of waves."""
+    if slope is None:
+        steep, periodic = default_slope(features, len(region.box)), len(region.around)
+        waves = default_waves(features, periodic, len(region.box) - periodic) if periodic else 0.0
+        return [waves if name in region.around else steep for name in region.box]
+    return [float(slope)] * len(region.box) if isinstance(slope, int | float) else [float(s) for s in slope]
 
 
 def default_slope(features: int, coordinates: int) -> float:

@@ -60,18 +60,21 @@ class Region:
         holes: the balls.
         grading: places along a coordinate between which samples are equally many.
         limits: functions of the coordinates that are positive in the region, such as distances to walls.
+        around: the coordinates along which the box closes upon itself.
     """
 
     box: Mapping[str, tuple[float, float]]
     holes: tuple[Hole, ...] = field(default=())
     grading: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     limits: tuple[Limit, ...] = field(default=())
+    around: tuple[str, ...] = field(default=())
 
     def __init__(
         self,
         holes: Sequence[Hole] = (),
         grading: Mapping[str, Sequence[float]] | None = None,
         limits: Sequence[Limit] = (),
+        around: Sequence[str] = (),
         **box: tuple[float, float],
     ) -> None:
         for name, (low, high) in box.items():
@@ -84,6 +87,7 @@ class Region:
         object.__setattr__(self, "box", {k: (float(a), float(b)) for k, (a, b) in box.items()})
         object.__setattr__(self, "holes", tuple(holes))
         object.__setattr__(self, "limits", tuple(limits))
+        object.__setattr__(self, "around", tuple(around))
         object.__setattr__(self, "grading", {k: tuple(map(float, v)) for k, v in (grading or {}).items()})
         for name, places in self.grading.items():
             if name not in self.box or not _increasing((self.box[name][0], *places, self.box[name][1])):
@@ -94,7 +98,7 @@ class Region:
 
     def over(self, **box: tuple[float, float]) -> Region:
         """The region with other ends of some coordinates, such as a window of time."""
-        return Region(self.holes, self.grading, self.limits, **{**self.box, **box})
+        return Region(self.holes, self.grading, self.limits, self.around, **{**self.box, **box})
 
     def share(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
         """The volume that each point of a sample stands for, over that of an even one: less where dense."""
@@ -108,7 +112,7 @@ class Region:
 
     def even(self) -> Region:
         """The region without grading."""
-        return Region(self.holes, None, self.limits, **self.box)
+        return Region(self.holes, None, self.limits, self.around, **self.box)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -127,7 +131,8 @@ class Region:
             )
         if not (math.isfinite(radius) and radius > 0):
             raise SettingsError("a hole", f"its radius is {radius}", "give a positive number")
-        return Region((*self.holes, Hole(dict(centre), float(radius))), self.grading, self.limits, **self.box)
+        holes = (*self.holes, Hole(dict(centre), float(radius)))
+        return Region(holes, self.grading, self.limits, self.around, **self.box)
 
     def inside(self, limit: Limit) -> Region:
         """The part of the region where a function of the coordinates is positive.
@@ -135,7 +140,7 @@ class Region:
         Points are drawn inside of it, and on the parts of the box and of holes that it leaves; values on
         the new wall itself hold by `Wall`.
         """
-        return Region(self.holes, self.grading, (*self.limits, limit), **self.box)
+        return Region(self.holes, self.grading, (*self.limits, limit), self.around, **self.box)
 
     def graded(self, **places: Sequence[float]) -> Region:
         """The region with samples as dense as these places, such as those where subdomains meet.
@@ -143,12 +148,26 @@ class Region:
         Raises:
             SettingsError: if the places are not increasing inside the box.
         """
-        return Region(self.holes, {**self.grading, **places}, self.limits, **self.box)
+        return Region(self.holes, {**self.grading, **places}, self.limits, self.around, **self.box)
+
+    def periodic(self, *names: str) -> Region:
+        """The region closed upon itself along coordinates: it has no boundary there, and fields repeat.
+
+        Raises:
+            SettingsError: if there is no such coordinate, or it is time.
+        """
+        if strange := [name for name in names if name not in self.box or name == "t"]:
+            known = [name for name in self.box if name != "t"]
+            raise SettingsError(
+                "a periodic region", f"{listing(strange)} cannot close", f"choose from {listing(known)}"
+            )
+        around = tuple(dict.fromkeys((*self.around, *names)))
+        return Region(self.holes, self.grading, self.limits, around, **self.box)
 
     @property
     def convex(self) -> bool:
-        """Whether it is a whole box."""
-        return not self.holes and not self.limits
+        """Whether it is a whole box, and not periodic."""
+        return not self.holes and not self.limits and not self.around
 
     def contains(self, points: Float[Tensor, "point coordinate"]) -> Tensor:
         """Which points are in the closed region."""
@@ -172,8 +191,9 @@ class Region:
 
     @property
     def parts(self) -> dict[str, Part]:
-        """Each side of the box, such as "x=low" and "t=high", and each hole, "hole 1"."""
-        sides = {f"{name}={end}": Part(self, f"{name}={end}") for name in self.box for end in ("low", "high")}
+        """Each side of the box where it is not periodic, such as "x=low" and "t=high"; and each "hole 1"."""
+        closed = [name for name in self.box if name not in self.around]
+        sides = {f"{name}={end}": Part(self, f"{name}={end}") for name in closed for end in ("low", "high")}
         return sides | {f"hole {i + 1}": Part(self, f"hole {i + 1}") for i in range(len(self.holes))}
 
     def part(self, name: str) -> Part:

@@ -78,6 +78,25 @@ def test_navier_stokes_with_exact_mass():
     assert worst(NavierStokes("txy", "nu"), flow, nu=NU) < 1e-12
 
 
+def test_navier_stokes_without_pressure():
+    """The curl of the momentum equations, in the plane and for the flow of Ethier and Steinman in space."""
+    flow = taylor_green_fields("ux", "uy")
+    assert worst(NavierStokes("txy", NU, pressure=False), flow) < 1e-12
+    assert worst(NavierStokes("txy", 2 * NU, pressure=False), flow) > 1e-3
+
+    def beltrami(r, s, q, t):
+        return -torch.exp(-t) * (torch.exp(r) * torch.sin(s + q) + torch.exp(q) * torch.cos(r + s))
+
+    space = {
+        "ux": lambda t, x, y, z: beltrami(x, y, z, t),
+        "uy": lambda t, x, y, z: beltrami(y, z, x, t),
+        "uz": lambda t, x, y, z: beltrami(z, x, y, t),
+    }
+    assert worst(NavierStokes("txyz", 1.0, pressure=False), space) < 1e-11
+    bent = space | {"uz": lambda t, x, y, z: beltrami(z, x, y, t) + 0.1 * y**2}  # still without divergence
+    assert worst(NavierStokes("txyz", 1.0, pressure=False), bent) > 1e-2
+
+
 def test_navier_stokes_with_exact_mass_and_momentum():
     equations = NavierStokes("txy", NU, exact="mass and momentum")
     flow = with_fluxes(taylor_green_fields("ux", "uy", "p"), ["xx", "xy", "yy"])
@@ -196,6 +215,7 @@ def test_a_viscous_stress_is_that_of_stokes(viscosity):
     [
         (lambda: NavierStokes("tx", 0.1), "its space"),
         (lambda: NavierStokes("xy", 0.1, exact="mass and momentum", force=lambda y: {}), "a force"),
+        (lambda: NavierStokes("xy", 0.1, pressure=False, force=lambda y: {}), "left out"),
         (lambda: CompressibleFlow("tx", 0.9), "gamma"),
         (lambda: CompressibleFlow("tx", viscosity=0.1, exact="mass"), "fluxes"),
         (lambda: AdvectionDiffusion("t", 0.1, lambda y: []), "no coordinate of space"),

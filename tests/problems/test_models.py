@@ -60,3 +60,17 @@ def test_a_gauge_is_for_a_whole_box():
             order=1,
             gauge=True,
         )
+
+
+def test_a_periodic_region_has_waves_and_all_potentials():
+    region = BOX.periodic("x", "z")
+    model = feature_model(Problem(region, NavierStokes("txyz", 0.1)), 240)
+    assert model.mixing.constraint.weights.nullity == 4
+    at = region.sample(20).points
+    shift = torch.tensor([0.0, 2.0, 0.0, -4.0], dtype=torch.float64)
+    along_y = torch.tensor([0.0, 0.0, 2.0, 0.0], dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(model(at + shift), model(at), rtol=0, atol=1e-12)
+        assert float((model(at + along_y) - model(at)).abs().max()) > 1e-4
+    with pytest.raises(SettingsError, match="does not repeat"):
+        feature_model(Problem(region, NavierStokes("txyz", 0.1)), 240, activation=torch.nn.GELU)

@@ -126,3 +126,13 @@ def test_what_makes_no_sense_is_refused(make, match):
 def test_values_of_a_wrong_shape_are_refused():
     with pytest.raises(ShapeError, match="one for each point"):
         value_at(lambda q: q, torch.zeros(3, 2))
+
+
+def test_a_periodic_region_has_no_boundary_there():
+    region = Region(t=(0, 1), x=(0, 2), y=(-1, 1)).periodic("x")
+    assert [part.name for part in region.boundary] == ["y=low", "y=high"]
+    assert region.start.name == "t=low"
+    assert region.over(t=(0, 0.5)).periodic("y").around == ("x", "y")
+    assert region.without({"x": 1, "y": 0}, 0.1).around == region.graded(y=[0.0]).around == ("x",)
+    with pytest.raises(SettingsError, match="choose from"):
+        region.periodic("t")

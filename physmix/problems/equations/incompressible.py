@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from physmix.errors import SettingsError
@@ -29,6 +30,7 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
     *,
     exact: Literal["mass", "mass and momentum"] = "mass",
     force: Force | None = None,
+    pressure: bool = True,
 ) -> Equations:
     """u_t + u . grad u + grad p = nu laplacian u + f with div u = 0, for a density of one.
 
@@ -42,9 +44,13 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
         viscosity: nu, kinematic, in units of length^2 / time; a name makes it an unknown number.
         exact: which laws the weights hold.
         force: per mass, in units of length / time^2; only with exact="mass".
+        pressure: whether it is a field. Without it, which needs exact="mass" and no force, the residuals are
+            the curl of the momentum equations: in the plane half the unknowns, for derivatives of one
+            order more.
 
     Raises:
-        SettingsError: if there are no two or three coordinates of space, or a force would break a law.
+        SettingsError: if there are no two or three coordinates of space, a force would break a law, or the
+            pressure cannot be left out.
     """
     axes = space(coordinates)
     if len(axes) not in (2, 3) or not set(axes) <= set("xyz"):
@@ -52,6 +58,12 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
             "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
         )
     velocity = tuple(f"u{axis}" for axis in axes)
+    if not pressure:
+        if force is not None or exact != "mass":
+            raise SettingsError(
+                "Navier-Stokes", "its pressure is left out", 'use exact="mass", without a force'
+            )
+        return _without_pressure(coordinates, axes, viscosity)
     if exact == "mass":
 
         def residual(y: State) -> dict[str, Tensor]:
@@ -74,7 +86,7 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
         normal = [off[a + a] for a in axes]
         return found | {f"normal_{a}": normal[i + 1] - normal[0] for i, a in enumerate(axes[1:])}
 
-    def pressure(y: State) -> Tensor:
+    def mean_normal(y: State) -> Tensor:
         total = y[f"s{axes[0]}{axes[0]}"] - _flux(y, axes[0], axes[0], viscosity)
         for a in axes[1:]:
             total = total + y[f"s{a}{a}"] - _flux(y, a, a, viscosity)
@@ -88,7 +100,7 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
         constitutive,
         vectors=("u",),
         tensors=("s",),
-        derived={"p": pressure},
+        derived={"p": mean_normal},
     )
 
 
@@ -98,6 +110,28 @@ def _momentum(y: State, a: str, axes: Sequence[str], viscosity: Number) -> Tenso
     for b in axes:
         total = total + y[f"u{b}"] * y.d(name, b)
     return total + y.d(name, "t") if "t" in y.coordinates else total
+
+
+def _without_pressure(coordinates: Sequence[str], axes: Sequence[str], viscosity: Number) -> Equations:
+    def residual(y: State) -> dict[str, Tensor]:
+        pairs = itertools.combinations(axes, 2)
+        return {f"vorticity_{a}{b}": _vorticity(y, a, b, axes, viscosity) for a, b in pairs}
+
+    velocity = tuple(f"u{axis}" for axis in axes)
+    return Equations("Navier-Stokes", coordinates, velocity, {"mass": "div(u) = 0"}, residual, vectors=("u",))
+
+
+def _vorticity(y: State, a: str, b: str, axes: Sequence[str], viscosity: Number) -> Tensor:
+    """d_a of the momentum equation along b, less d_b of that along a."""
+
+    def spin(along: str) -> Tensor:
+        return y.d(f"u{b}", a + along) - y.d(f"u{a}", b + along)
+
+    total = -number(y, viscosity) * sum((spin(2 * c) for c in axes), start=torch.zeros(()))
+    for c in axes:
+        total = total + y[f"u{c}"] * spin(c)
+        total = total + y.d(f"u{c}", a) * y.d(f"u{b}", c) - y.d(f"u{c}", b) * y.d(f"u{a}", c)
+    return total + spin("t") if "t" in y.coordinates else total
 
 
 def _flux(y: State, a: str, b: str, viscosity: Number) -> Tensor:
