@@ -5,13 +5,14 @@ from physmix.benchmarks.jets import JETS
 from physmix.benchmarks.laws import LAWS
 from physmix.benchmarks.pinn import PINN
 from physmix.benchmarks.row import Case, Row, table
+from physmix.benchmarks.solvers import SOLVERS
 from physmix.benchmarks.surrogates import SURROGATES
 
 BENCHMARKS: dict[str, dict[str, Case]] = {
     "constraints": CONSTRAINTS,
     "jets": JETS,
     "laws": LAWS,
-    "pinn": PINN,
+    "pinn": {**PINN, **SOLVERS},
     "surrogates": SURROGATES,
 }
 """Each benchmark's cases, by name."""

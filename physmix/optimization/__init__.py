@@ -11,6 +11,7 @@ from physmix.optimization.damped import (
     NormalEquations,
     SampleSpace,
     foretold,
+    unseen,
 )
 from physmix.optimization.gauss_newton import GaussNewton
 from physmix.optimization.moments import Moments
@@ -48,5 +49,6 @@ __all__ = [
     "project_weights",
     "projected",
     "strong_wolfe",
+    "unseen",
     "violations",
 ]

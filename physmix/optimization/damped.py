@@ -21,7 +21,7 @@ from physmix.errors import SettingsError
 
 Product = Callable[[Tensor], Tensor]
 SQUARED = 1e-5  # damping, relative to S, from which the squared condition does no harm
-_TINY = 1e-150
+_UNSEEN = 1e-13  # over the largest norm: such a column is what rounding left, and no residual sees it
 
 
 @runtime_checkable
@@ -48,6 +48,15 @@ def foretold(system: DampedLeastSquares, step: Tensor, damping: float) -> float:
     return float(step @ system.slope) + damping**2 * float((system.sizes * step).square().sum())
 
 
+def unseen(sizes: Float[Tensor, " column"]) -> Tensor:
+    """Which columns are zero but for rounding: their unknowns are to stay."""
+    return sizes <= _UNSEEN * sizes.max()
+
+
+def _scale(sizes: Tensor) -> Tensor:
+    return torch.where(unseen(sizes), torch.full_like(sizes, torch.inf), sizes)
+
+
 class NormalEquations:
     """By Cholesky of J^T J, from rows that come some at a time.
 
@@ -64,7 +73,7 @@ class NormalEquations:
             self._gram.addmm_(some.T, some)
             self.slope.addmv_(some.T, right)
         self.sizes = self._gram.diagonal().clamp(min=0.0).sqrt()
-        self._scale = torch.where(self.sizes > _TINY, self.sizes, torch.ones_like(self.sizes))
+        self._scale = _scale(self.sizes)
         self._gram.div_(self._scale).div_(self._scale[:, None])
 
     @torch.no_grad()
@@ -96,7 +105,7 @@ class SampleSpace:
     @torch.no_grad()
     def __init__(self, rows: Float[Tensor, "row column"], right: Float[Tensor, " row"]) -> None:
         self.slope, self.sizes = rows.T @ right, torch.linalg.vector_norm(rows, dim=0)
-        self._scale = torch.where(self.sizes > _TINY, self.sizes, torch.ones_like(self.sizes))
+        self._scale = _scale(self.sizes)
         self._rows, self._right = rows / self._scale, right
         self._kernel: Tensor | None = None
 
@@ -155,7 +164,7 @@ class MatrixFree:
             squares += some.square().sum(0)
             self.slope.addmv_(some.T, right)
         self.sizes = squares.sqrt()
-        self._scale = torch.where(self.sizes > _TINY, self.sizes, torch.ones_like(self.sizes))
+        self._scale = _scale(self.sizes)
         generator = torch.Generator().manual_seed(seed)
         width = min(rank, columns)
         sides = torch.randn(columns, width, generator=generator, dtype=torch.float64)

@@ -13,6 +13,7 @@ from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
+from physmix.training.saved import load_solution, save_solution
 from physmix.training.solution import Solution, solve
 from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
 from physmix.training.trace import Step, Trace
@@ -41,10 +42,12 @@ __all__ = [
     "fit_fields",
     "forecast",
     "infer",
+    "load_solution",
     "load_weights",
     "march",
     "read_description",
     "read_weights",
     "save_checkpoint",
+    "save_solution",
     "solve",
 ]

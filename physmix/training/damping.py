@@ -18,22 +18,24 @@ from physmix.optimization import DampedLeastSquares, foretold
 from physmix.training.trace import Move
 from physmix.training.weights import Weights
 
-_LEAST, _MOST = 1e-16, 1.0  # damping, over the root of the number of columns
+_LEAST = 1e-16  # damping, over the root of the number of columns
 _RAISED = 1e-9  # the least that a rejected step leaves
 _STALLED = 0.05  # a step that promises to lower the root of the loss by less is the last one
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How damping changes; all numbers are of damping^2 but the first.
+    """How damping changes.
 
     Attributes:
-        start: damping at first, over the root of the number of columns.
-        fall: the factor after a step that was foretold well.
-        growth: the factor after a rejected step; it doubles with every one that follows.
+        start: at first, over the root of the number of columns.
+        most: beyond which no step is tried, in the same unit.
+        fall: the factor on its square after a step that was foretold well.
+        growth: the factor on its square after a rejected step; it doubles with every one that follows.
     """
 
     start: float
+    most: float
     fall: float
     growth: float
 
@@ -62,22 +64,24 @@ class DampedRun:
     ) -> None:
         self._weights, self._system, self._rule, self._least = weights, system, rule, least
         self._size = math.sqrt(weights.count)
-        self._damping, self._loss, self.reason = rule.start, finite_loss(weights), ""
+        # The vector is the truth: coordinates that are read from lawful weights differ in their last bit.
+        self._at, self.reason = weights.vector(), ""
+        self._damping, self._loss = rule.start, finite_loss(weights)
 
     def advance(self, share: float) -> Move | None:
         """Take the first step that lowers the sum of squares."""
         del share
         system, growth = self._system(self._damping * self._size), self._rule.growth
-        start, loss = self._weights.vector(), self._loss
+        start, loss = self._at, self._loss
         while True:
             damping = self._damping * self._size
             step = system.solve(damping)
             self._weights.set(start + step)
             reached = self._weights.loss()
-            if reached < loss or self._damping >= _MOST:
+            if reached < loss or self._damping >= self._rule.most:
                 break
             self._weights.set(start)
-            self._damping = min(max(self._damping * math.sqrt(growth), _RAISED), _MOST)
+            self._damping = min(max(self._damping * math.sqrt(growth), _RAISED), self._rule.most)
             growth *= 2
         if not reached < loss:
             self._weights.set(start)
@@ -93,17 +97,19 @@ class DampedRun:
             self.reason = f"no step lowers the residuals by more than {few}"
         gain = (loss - reached) / lowered if lowered > 0 else 0.0
         fall = min(max(self._rule.fall, 1 - (2 * gain - 1) ** 3), self._rule.growth)
-        self._loss, self._damping = reached, min(max(self._damping * math.sqrt(fall), _LEAST), _MOST)
+        self._damping = min(max(self._damping * math.sqrt(fall), _LEAST), self._rule.most)
+        self._at, self._loss = start + step, reached
         return move
 
     def state(self) -> dict[str, Tensor]:
         """The weights and the damping."""
         numbers = torch.tensor([self._damping], dtype=torch.float64)
-        return {"weights": self._weights.vector(), "damping": numbers}
+        return {"weights": self._at, "damping": numbers}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        self._weights.set(state["weights"])
+        self._at = state["weights"]
+        self._weights.set(self._at)
         self._damping, self._loss = float(state["damping"]), self._weights.loss()
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from physmix.errors import MissingPackageError, SettingsError
 from physmix.training.damping import finite_loss
-from physmix.training.keeping import flattened, nested
+from physmix.training.keeping import packed, unpacked
 from physmix.training.trace import Move
 from physmix.training.weights import Weights
 
@@ -100,7 +100,7 @@ class FirstOrderRun:
     def state(self) -> dict[str, Tensor]:
         """The weights, the moments and the number of steps."""
         kept: dict[str, Any] = {"optimizer": self._optimizer.state_dict(), "count": self._count}
-        return {"weights": self._vector(), **flattened(kept)}
+        return {"weights": self._vector(), "optimizer": packed(kept)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
@@ -109,6 +109,6 @@ class FirstOrderRun:
             for part, value in zip(self._parts, self._weights.parts(vector), strict=True):
                 part.copy_(value)
         self._weights.set(vector)
-        kept = nested({name: value for name, value in state.items() if name != "weights"})
+        kept = unpacked(state["optimizer"])
         self._optimizer.load_state_dict(kept["optimizer"])
         self._count = kept["count"]

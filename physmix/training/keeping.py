@@ -45,14 +45,15 @@ def read_state(file: Path) -> tuple[dict[str, Tensor], list[list[float]]]:
     return {name.removeprefix("state."): value for name, value in tensors.items()}, steps.tolist()
 
 
-def flattened(value: Any) -> dict[str, Tensor]:
-    """Tensors in dicts and lists, by number, and a text (as bytes) that says where each belongs."""
-    tensors: list[Tensor] = []
+def packed(value: Any) -> Tensor:
+    """Tensors, numbers and texts in dicts and lists as one tensor of bytes: a safetensors file in itself."""
+    tensors: dict[str, Tensor] = {}
 
     def plain(one: Any) -> Any:
         if isinstance(one, Tensor):
-            tensors.append(one)
-            return {"tensor": len(tensors) - 1}
+            name = f"tensor {len(tensors)}"
+            tensors[name] = one.detach().contiguous()
+            return {"tensor": name}
         if isinstance(one, Mapping):
             return {"pairs": [[key, plain(part)] for key, part in one.items()]}
         if isinstance(one, list | tuple):
@@ -60,22 +61,23 @@ def flattened(value: Any) -> dict[str, Tensor]:
         return one
 
     text = json.dumps(plain(value)).encode()
-    named = {f"tensor.{number}": tensor for number, tensor in enumerate(tensors)}
-    return {"structure": torch.frombuffer(bytearray(text), dtype=torch.uint8), **named}
+    tensors["structure"] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+    return torch.frombuffer(bytearray(save(tensors)), dtype=torch.uint8)
 
 
-def nested(tensors: Mapping[str, Tensor]) -> Any:
-    """What `flattened` made flat; tuples come back as lists.
+def unpacked(content: Tensor) -> Any:
+    """What `packed` made one tensor; tuples come back as lists.
 
     Raises:
-        KeyError, ValueError, TypeError: if it is something else.
+        KeyError, ValueError, TypeError, SafetensorError: if it is something else.
     """
+    tensors = load(content.numpy().tobytes())
 
     def whole(one: Any) -> Any:
         if isinstance(one, dict):
             if "tensor" in one:
-                return tensors[f"tensor.{one['tensor']}"]
+                return tensors[one["tensor"]]
             return {key: whole(part) for key, part in one["pairs"]}
         return [whole(part) for part in one] if isinstance(one, list) else one
 
-    return whole(json.loads(bytes(tensors["structure"].tolist())))
+    return whole(json.loads(tensors["structure"].numpy().tobytes()))

@@ -15,12 +15,13 @@ from physmix.optimization import (
     MatrixFree,
     NormalEquations,
     SampleSpace,
+    unseen,
 )
 from physmix.training.damping import DampedRun, Rule
 from physmix.training.weights import Weights
 
 Space = Literal["weights", "samples", "matrix-free"]
-RULE = Rule(start=1e-2, fall=1 / 9, growth=4.0)
+RULE = Rule(start=1e-2, most=1e6, fall=1 / 9, growth=4.0)
 SKETCH, ITERATIONS = 200, 200  # of a matrix-free solve
 DENSE = 4000  # weights or samples, whichever are fewer, beyond which no matrix is factorised
 
@@ -76,4 +77,4 @@ class _Orthogonal:
 
     def solve(self, damping: float) -> Tensor:
         """d."""
-        return self._system.solve(damping)
+        return torch.where(unseen(self.sizes), 0.0, self._system.solve(damping))

@@ -176,7 +176,7 @@ class Adam(_FirstOrder):
         steps: where nothing else is said.
     """
 
-    rate: float = 3e-3
+    rate: float = 1e-2
     name: str = "adam"
 
     def start(self, weights: Weights) -> Run:
@@ -188,7 +188,7 @@ class Adam(_FirstOrder):
 class SOAP(_FirstOrder):
     """SOAP over all layers, of the package pytorch_optimizer (extra `soap`); settings as of `Adam`."""
 
-    rate: float = 3e-3
+    rate: float = 1e-2
     name: str = "soap"
 
     def start(self, weights: Weights) -> Run:

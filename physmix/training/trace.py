@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from physmix.errors import SettingsError
+from physmix.errors import CheckpointError, SettingsError
 from physmix.training.keeping import read_state, write_state
 
 _KEPT_EVERY = 60.0  # seconds between states on disk
@@ -118,7 +118,7 @@ def drive(
     trace, before = Trace(), 0.0
     if file is not None and file.exists():
         state, found = read_state(file)
-        run.restore(state)
+        _restore(run, state, file)
         trace.steps = [Step(*numbers) for numbers in found]
         before = trace.seconds
     begin = kept = time.perf_counter()
@@ -141,6 +141,16 @@ def drive(
     if file is not None:
         _keep(file, run, trace)
     return trace
+
+
+def _restore(run: Run, state: dict[str, Tensor], file: Path) -> None:
+    """Go on from a state, if it has the parts that the run has now."""
+    own = run.state()
+    fits = own.keys() == state.keys() and own["weights"].shape == state["weights"].shape
+    if not fits:
+        problem = "is the state of another solver, or of another model"
+        raise CheckpointError(file, problem, "delete the file to begin again, or give another path")
+    run.restore(state)
 
 
 def _keep(file: Path, run: Run, trace: Trace) -> None:

@@ -1,0 +1,67 @@
+"""Solutions on disk: a checkpoint whose JSON also holds what was found, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from physmix.errors import CheckpointError
+from physmix.mixing import PotentialModel
+from physmix.problems import Problem
+from physmix.training.checkpoint import load_weights, read_description, save_checkpoint
+from physmix.training.solution import Solution
+from physmix.training.trace import Step, Trace
+
+_STEP = ("loss", "gradient", "step", "damping", "seconds")
+_WORDS = ("reason", "solver")
+_NUMBERS = ("unknowns", "residuals", "fresh")
+
+
+def save_solution(folder: Path, solution: Solution) -> None:
+    """Write a solution to a folder: weights as safetensors, the rest as JSON; each file appears whole."""
+    trace = solution.trace
+    kept = {
+        **{name: dict(getattr(solution, name)) for name in _NUMBERS},
+        **{name: getattr(trace, name) for name in _WORDS},
+        "ended": trace.ended,
+        "steps": [[getattr(step, name) for name in _STEP] for step in trace.steps],
+    }
+    save_checkpoint(folder, solution.model, {"solution": kept})
+
+
+def load_solution(folder: Path, problem: Problem, model: PotentialModel) -> Solution:
+    """The solution of a problem from a folder.
+
+    Args:
+        folder: where `save_solution` put it.
+        problem: as it was solved; equations and conditions are functions, which no file holds.
+        model: made as it was for the solve, by `feature_model` or `network_model`; takes the weights.
+
+    Raises:
+        CheckpointError: if the folder does not hold a solution, or the weights do not fit the model.
+    """
+    kept: Any = read_description(folder).get("solution")
+    if not _whole(kept) or set(kept["unknowns"]) != set(problem.unknowns):
+        remedy = "give a folder that save_solution wrote, and the problem that was solved"
+        raise CheckpointError(folder / "model.json", "does not hold a solution of this problem", remedy)
+    load_weights(folder, model)
+    steps = [Step(*map(float, numbers)) for numbers in kept["steps"]]
+    trace = Trace(steps, kept["reason"], kept["solver"], kept["ended"])
+    return Solution(problem, model, kept["unknowns"], trace, kept["residuals"], kept["fresh"])
+
+
+def _whole(kept: Any) -> bool:
+    """Whether what a file says has the parts and types of a solution."""
+    if not isinstance(kept, Mapping) or not isinstance(kept.get("steps"), list):
+        return False
+    return (
+        all(isinstance(kept.get(name), str) for name in _WORDS)
+        and isinstance(kept.get("ended"), bool)
+        and all(isinstance(kept.get(name), dict) and _numeric(kept[name].values()) for name in _NUMBERS)
+        and all(isinstance(row, list) and len(row) == len(_STEP) and _numeric(row) for row in kept["steps"])
+    )
+
+
+def _numeric(values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
