@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from physmix.benchmarks.cavity import CAVITY
 from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_case
 from physmix.benchmarks.rivals import RIVALS, rival
 from physmix.benchmarks.row import Case, Row, ours, peer
@@ -188,6 +189,7 @@ PINN: dict[str, Case] = {
     "Taylor-Green, Re 100": solve_case(taylor_green),
     "Beltrami in three dimensions": solve_case(beltrami),
     "Burgers": solve_case(burgers),
+    **CAVITY,
     "inverse, intervals on a manufactured flow": calibration_case,
     "inverse, viscosity of a wake": wake_case,
     "inverse, pressure of a wake": pressure_case,

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from physmix.errors import SettingsError
 from physmix.laws import Scaling
-from physmix.mixing import Lifting, PotentialModel, Wall, partitioned_features, random_features
+from physmix.mixing import (
+    Enrichment,
+    Lifting,
+    PotentialModel,
+    Wall,
+    enriched,
+    partitioned_features,
+    random_features,
+)
 from physmix.problems.problem import Problem
 
 Subdomains = Sequence[int | Sequence[float]]
@@ -25,6 +34,7 @@ def feature_model(
     activation: type[nn.Module] = nn.Tanh,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
+    enrichments: Sequence[Enrichment] = (),
     seed: int = 0,
 ) -> PotentialModel:
     """Fields of a problem, its laws held exactly, mixed from derivatives of frozen random features.
@@ -40,6 +50,7 @@ def feature_model(
         activation: of the features, with a jet rule.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
+        enrichments: given functions among the features, such as those of `corner`.
         seed: of the features.
 
     Raises:
@@ -79,6 +90,11 @@ def feature_model(
             seed=seed,
         )
         network, count = partition, len(partition.owner)
+    if enrichments:
+        centre, length = (torch.tensor(one, dtype=torch.float64) for one in zip(*ends.values(), strict=True))
+        network, count = enriched(
+            network, count, enrichments, region.coordinates, centre=centre, length=length
+        )
     return PotentialModel(
         network,
         problem.laws,
