@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from physmix.benchmarks.cavity import CAVITY
 from physmix.benchmarks.growth import GROWTH
 from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_case
 from physmix.benchmarks.pace import PACE, pace_case
@@ -227,6 +228,7 @@ PINN: dict[str, Case] = {
     "Taylor-Green, Re 100": solve_case(taylor_green),
     "Beltrami in three dimensions": solve_case(beltrami),
     "Burgers": solve_case(burgers),
+    **CAVITY,
     "Kovasznay, Re 40, beyond": solve_case(lambda: replace(kovasznay_beyond(), rivals="")),
     "ten million points": streaming_case,
     f"{PACE}, Kovasznay": _sizes(kovasznay_beyond, {100: 2.0, 200: 2.8, 400: 3.4, 600: 3.8, 900: 4.5}),

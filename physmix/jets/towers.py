@@ -149,3 +149,26 @@ def reciprocal(x: Tensor, order: int) -> list[Tensor]:
 def exp(x: Tensor, order: int) -> list[Tensor]:
     """The exponential, which is each of its derivatives."""
     return [torch.exp(x)] * (order + 1)
+
+
+@lru_cache(maxsize=256)
+def power(exponent: complex, *, imaginary: bool = False) -> Tower:
+    """The tower of the real part of x^exponent for x > 0, or of its imaginary part.
+
+    x^(a + ib) = x^a (cos(b log x) + i sin(b log x)).
+    """
+
+    def tower(x: Tensor, order: int) -> list[Tensor]:
+        phase, out, factor = exponent.imag * torch.log(x), [], 1.0 + 0.0j
+        cos, sin = torch.cos(phase), torch.sin(phase)
+        for k in range(order + 1):
+            size = x ** (exponent.real - k)
+            out.append(
+                size * (factor.imag * cos + factor.real * sin)
+                if imaginary
+                else size * (factor.real * cos - factor.imag * sin)
+            )
+            factor *= exponent - k
+        return out
+
+    return tower

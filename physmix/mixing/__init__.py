@@ -4,7 +4,9 @@ from physmix.mixing.blocks import MixingBlock
 from physmix.mixing.claim import claim_laws
 from physmix.mixing.classes import StaggeredClass, staggered_classes
 from physmix.mixing.collocated import CollocatedLayer
+from physmix.mixing.corners import corner, eddy_powers, scraper
 from physmix.mixing.derivatives import DerivativeMap
+from physmix.mixing.enrichment import Enrichment, enriched
 from physmix.mixing.features import random_features
 from physmix.mixing.fluxes import Fluxes, FluxLayer
 from physmix.mixing.folding import fold
@@ -20,6 +22,7 @@ from physmix.mixing.walled import Lifting, Wall
 __all__ = [
     "CollocatedLayer",
     "DerivativeMap",
+    "Enrichment",
     "FluxLayer",
     "Fluxes",
     "LawfulLayer",
@@ -33,12 +36,16 @@ __all__ = [
     "Wall",
     "WeightLayout",
     "claim_laws",
+    "corner",
+    "eddy_powers",
+    "enriched",
     "fold",
     "force_channels",
     "mix",
     "partitioned_features",
     "pointwise_network",
     "random_features",
+    "scraper",
     "staggered_classes",
     "stream",
 ]

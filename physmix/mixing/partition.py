@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -54,7 +55,8 @@ class PartitionedFeatures(nn.Module):
     subdomain, fall to zero across its ends, and sum to one everywhere.
 
     Args:
-        features: the layers that make f from the inputs; the first is an `nn.Linear`, the rest element-wise.
+        features: makes f from the inputs: an `nn.Linear` and element-wise layers after it, or what is
+            `restricted` to some of its outputs by itself.
         owner: the subdomain of each feature.
         cuts: along each input, where neighbours meet.
         overlap: along each input, the width over which two neighbours share, for each cut.
@@ -62,7 +64,7 @@ class PartitionedFeatures(nn.Module):
 
     def __init__(
         self,
-        features: nn.Sequential,
+        features: nn.Module,
         owner: Int[Tensor, " feature"],
         cuts: Sequence[Float[Tensor, " _"]],
         overlap: Sequence[Float[Tensor, " _"]],
@@ -138,8 +140,18 @@ def _partitioned(module: PartitionedFeatures, jet: Jet) -> Jet:
     return module.carry(push(module.features, jet), jet)
 
 
-def restricted_features(features: nn.Sequential, chosen: Int[Tensor, " kept"]) -> nn.Sequential:
-    """Some outputs of a linear layer and element-wise ones after it."""
+class Restrictable(Protocol):
+    """What is no layer with element-wise ones after it, and yet can be some of its outputs."""
+
+    def restricted(self, chosen: Int[Tensor, " kept"]) -> nn.Module:
+        """Some of the outputs."""
+        ...
+
+
+def restricted_features(features: nn.Module, chosen: Int[Tensor, " kept"]) -> nn.Module:
+    """Some outputs of a linear layer and element-wise ones after it, or of what can restrict itself."""
+    if not isinstance(features, nn.Sequential):
+        return cast("Restrictable", features).restricted(chosen)
     whole, *rest = features
     assert isinstance(whole, nn.Linear)
     layer = nn.Linear(whole.in_features, len(chosen), dtype=whole.weight.dtype, device=whole.weight.device)

@@ -7,6 +7,7 @@ from physmix.problems.equations import (
     CompressibleFlow,
     Equations,
     NavierStokes,
+    VorticityTransport,
 )
 from physmix.problems.measured import DataTerm, Measured
 from physmix.problems.models import default_slope, feature_model, network_model
@@ -23,7 +24,7 @@ from physmix.problems.reconstruction import (
 from physmix.problems.regions import Part, Region, Sample
 from physmix.problems.residuals import Residuals
 from physmix.problems.state import State
-from physmix.problems.terms import Condition, Pin
+from physmix.problems.terms import Condition, Given, Pin
 
 __all__ = [
     "AdvectionDiffusion",
@@ -35,6 +36,7 @@ __all__ = [
     "Equations",
     "FlowReconstruction",
     "FlowSamples",
+    "Given",
     "Measured",
     "NavierStokes",
     "Part",
@@ -45,6 +47,7 @@ __all__ = [
     "Residuals",
     "Sample",
     "State",
+    "VorticityTransport",
     "default_slope",
     "feature_model",
     "network_model",

@@ -11,9 +11,11 @@ from torch import nn
 from physmix.errors import SettingsError
 from physmix.laws import Scaling
 from physmix.mixing import (
+    Enrichment,
     Lifting,
     PotentialModel,
     Wall,
+    enriched,
     partitioned_features,
     pointwise_network,
     random_features,
@@ -36,6 +38,7 @@ def feature_model(
     activation: type[nn.Module] | None = None,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
+    enrichments: Sequence[Enrichment] = (),
     seed: int = 0,
 ) -> PotentialModel:
     """Fields of a problem, its laws held exactly, mixed from derivatives of frozen random features.
@@ -56,6 +59,7 @@ def feature_model(
         activation: of the features, with a jet rule; tanh where omitted. Those of periodic regions are sines.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
+        enrichments: given functions among the features, such as those of `corner`.
         seed: of the features.
 
     Raises:
@@ -102,6 +106,11 @@ def feature_model(
     else:
         network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
     count = len(network(torch.zeros(1, len(box), dtype=torch.float64))[0])
+    if enrichments:
+        centre, length = (torch.tensor(one, dtype=torch.float64) for one in zip(*ends.values(), strict=True))
+        network, count = enriched(
+            network, count, enrichments, region.coordinates, centre=centre, length=length
+        )
     return _lawful(problem, network, count, scaling=scaling, walls=walls, liftings=liftings)
 
 

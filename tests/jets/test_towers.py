@@ -84,3 +84,13 @@ def test_softplus_is_linear_above_its_threshold_as_in_torch():
     for expected in derivatives:
         torch.testing.assert_close(value.detach(), expected, rtol=1e-10, atol=1e-13)
         (value,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("imaginary", [False, True])
+def test_powers_are_those_of_positive_numbers(imaginary):
+    exponent, places = 1.87 + 0.56j, [1e-6, 0.03, 0.4, 1.0, 7.0]
+    found = torch.stack(towers.power(exponent, imaginary=imaginary)(torch.tensor(places).double(), 4))
+    for column, x in zip(found.T, torch.tensor(places).double().tolist(), strict=True):
+        for k, value in enumerate(column.tolist()):
+            exact = mpmath.ff(exponent, k) * mpmath.mpf(x) ** (exponent - k)
+            assert abs(value - (exact.imag if imaginary else exact.real)) < 1e-13 * abs(exact)

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from physmix.errors import SettingsError
-from physmix.problems import AdvectionDiffusion, Boussinesq, Burgers, CompressibleFlow, NavierStokes, State
+from physmix.problems import (
+    AdvectionDiffusion,
+    Boussinesq,
+    Burgers,
+    CompressibleFlow,
+    NavierStokes,
+    State,
+    VorticityTransport,
+)
 from physmix.problems.state import entries_of
 
 
@@ -248,3 +256,20 @@ def test_a_residual_says_what_it_needs():
 def test_wrong_residuals_are_refused_with_what_to_do(residual, match):
     with pytest.raises(SettingsError, match=match):
         entries_of(residual, "xy", ["u"], ["x", "y"])
+
+
+def test_vorticity_is_carried_and_spreads_without_a_pressure():
+    shear = {"ux": lambda t, x, y: torch.sin(2 * y) + 0 * x * t, "uy": lambda t, x, y: 0 * (t + x + y)}
+    fields = taylor_green_fields("ux", "uy")
+    assert worst(VorticityTransport("txy", NU), fields) < 1e-12
+    assert worst(VorticityTransport("txy", 2 * NU), fields) > 1e-2
+    assert worst(VorticityTransport("txy", NU), shear) > 1e-2  # it does not decay as it must
+    with pytest.raises(SettingsError, match="give xy or txy"):
+        VorticityTransport("xyz", NU)
+
+
+def test_weighed_residuals_are_multiplied():
+    plain = VorticityTransport("txy", 2 * NU)
+    doubled = plain.weighed(lambda y: 2.0 + 0 * y["x"])
+    fields = taylor_green_fields("ux", "uy")
+    assert worst(doubled, fields) == pytest.approx(2 * worst(plain, fields))

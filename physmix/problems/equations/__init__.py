@@ -5,5 +5,14 @@ from physmix.problems.equations.compressible import CompressibleFlow
 from physmix.problems.equations.equations import Equations
 from physmix.problems.equations.incompressible import NavierStokes
 from physmix.problems.equations.scalars import AdvectionDiffusion, Burgers
+from physmix.problems.equations.vorticity import VorticityTransport
 
-__all__ = ["AdvectionDiffusion", "Boussinesq", "Burgers", "CompressibleFlow", "Equations", "NavierStokes"]
+__all__ = [
+    "AdvectionDiffusion",
+    "Boussinesq",
+    "Burgers",
+    "CompressibleFlow",
+    "Equations",
+    "NavierStokes",
+    "VorticityTransport",
+]
