@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,12 +15,14 @@ from physmix.commands.description import Description
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import build_model
 from physmix.commands.registry import at_least, call, choose
-from physmix.errors import SettingsError
-from physmix.flows import Flow, exact_solution, gas
+from physmix.commands.trajectories import Trajectories
+from physmix.flows import exact_solution, gas, read_flow
+from physmix.flows.on_grid import OnGrid
 from physmix.laws import TIME, Law
 from physmix.problems import FlowReconstruction, primitive_tensor, relative_errors, sample_flow
 from physmix.reporting import Picture
-from physmix.surrogates import NextState, Windows, persistence, rollout, total_rows
+from physmix.surrogates import NextState, persistence, rollout, total_rows
+from physmix.surrogates.metrics import conserved_error, drift, normalised_error
 from physmix.training import Task
 
 
@@ -54,9 +57,9 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every experiment starts from: the flow, the laws, the model's settings."""
+    """What every experiment starts from: the data, the laws, the model's settings."""
 
-    flow: Flow
+    data: Path
     laws: LawTexts
     judged: LawTexts
     model: Mapping[str, Any]
@@ -64,6 +67,7 @@ class Setting:
 
     def describe(
         self,
+        about: OnGrid,
         fields: tuple[str, ...],
         size: Mapping[str, float],
         mean: Mapping[str, float],
@@ -74,14 +78,14 @@ class Setting:
             "model": dict(self.model),
             "laws": self.laws.as_dict(),
             "judged": self.judged.as_dict(),
-            "coordinates": [TIME, *self.flow.axes],
+            "coordinates": [TIME, *about.axes],
             "fields": list(fields),
-            "box": {name: list(edges) for name, edges in self.flow.box().items()},
+            "box": {name: list(edges) for name, edges in about.box().items()},
             "size": dict(size),
             "mean": dict(mean),
-            "cells": dict(zip(self.flow.axes, self.flow.grid, strict=True)),
-            "boundary": dict(self.flow.boundary),
-            "constants": dict(self.flow.parameters),
+            "cells": dict(zip(about.axes, about.grid, strict=True)),
+            "boundary": dict(about.boundary),
+            "constants": dict(about.parameters),
             "floor": dict(floor or {}),
         }
 
@@ -99,15 +103,15 @@ class ReconstructionExperiment:
         constitutive_weight: float,
     ) -> None:
         at_least("the task", 0.0, constitutive_weight=constitutive_weight)
-        self.flow = setting.flow
+        self.flow = read_flow(setting.data)
         samples = sample_flow(
-            setting.flow,
+            self.flow,
             fraction=fraction,
             collocation=collocation,
             hold_out=hold_out,
             seed=setting.seed,
         )
-        self.description = setting.describe(gas.SPACE_TIME, samples.sizes, samples.mean)
+        self.description = setting.describe(self.flow, gas.SPACE_TIME, samples.sizes, samples.mean)
         model = build_model(self.description, setting.seed)
         self.task = FlowReconstruction(model, samples, constitutive_weight=constitutive_weight)
 
@@ -128,7 +132,9 @@ class ReconstructionExperiment:
         true = primitive_tensor(self.flow)[index]
         predicted = self.task.predict(grid).view_as(true)
         title = f"held-out time t = {moment:g}"
-        return Evaluation(self.task.errors(), details, _pictures(self.flow, predicted, true, title), [])
+        return Evaluation(
+            self.task.errors(), details, _pictures(self.flow, gas.PRIMITIVE, predicted, true, title), []
+        )
 
 
 class NextStateExperiment:
@@ -145,54 +151,52 @@ class NextStateExperiment:
         noise: float,
         penalty: float,
         floor: float,
+        workers: int,
     ) -> None:
         at_least("the task", 1, rollout=rollout, test_steps=test_steps)
-        at_least("the task", 0.0, noise=noise, penalty=penalty, floor=floor)
-        self.flow, self.steps = setting.flow, rollout
-        if "gamma" not in setting.flow.parameters or not setting.flow.periodic:
-            raise SettingsError(
-                "the data",
-                f"the flow {setting.flow.name!r} is not a periodic gas with a scalar gamma",
-                "store gamma in /scalars, and periodic boundary conditions",
+        at_least("the task", 0.0, noise=noise, penalty=penalty, floor=floor, workers=workers)
+        self.steps = rollout
+        self.data = (
+            Trajectories.of_folder(
+                setting.data, unroll=unroll, batch=batch, seed=setting.seed, workers=workers
             )
-        self.gamma = setting.flow.parameters["gamma"]
-        primitive = primitive_tensor(setting.flow)
-        self.states = torch.stack(gas.conserved(*primitive.unbind(-1), gamma=self.gamma), -1)[None]
-        self.train_steps = self.states.shape[1] - 1 - test_steps
-        seen = self.states[:, : self.train_steps + 1]
-        windows = Windows(seen, unroll=unroll, batch=batch, seed=setting.seed)
-        flat = seen.flatten(0, -2)
-        least = primitive[: self.train_steps + 1].flatten(0, -2).amin(0).tolist()
-        lowest = dict(zip(gas.PRIMITIVE, least, strict=True))
-        self.description = setting.describe(
-            gas.CONSERVED,
-            dict(zip(gas.CONSERVED, flat.std(0).tolist(), strict=True)),
-            dict(zip(gas.CONSERVED, flat.mean(0).tolist(), strict=True)),
-            {name: floor * lowest[name] for name in ("density", "pressure")} if floor else {},
+            if setting.data.is_dir()
+            else Trajectories.of_flow(
+                read_flow(setting.data), test_steps=test_steps, unroll=unroll, batch=batch, seed=setting.seed
+            )
         )
+        fields = self.data.fields
+        size, mean = self.data.sizes()
+        self.description = setting.describe(self.data.about, fields, size, mean, self.data.floor(floor))
         model = build_model(self.description, setting.seed)
         judged = setting.judged.parse(self.description["coordinates"])
-        unit = torch.stack([persistence(_pieces(seen, step))[-1] for step in range(1, unroll + 1)])
         self.task = NextState(
             model,
-            windows,
-            unit,
+            self.data.batches,
+            persistence(self.data.sample),
             noise=noise,
             penalty=penalty,
-            totals=total_rows(judged, gas.CONSERVED),
+            totals=total_rows(judged, fields),
             seed=setting.seed,
         )
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:
-        """One-step errors beside persistence, and a roll-out from the first state."""
-        model, whole = self.task.model, self.states[0]
-        present = whole[self.train_steps : -1]
+        """One-step errors beside persistence, and a roll-out from the first test state."""
+        data, model, test = self.data, self.task.model, self.data.test
         with torch.no_grad():
-            after = model(present)
-        shown = [self._primitive(states) for states in (present, after, whole[self.train_steps + 1 :])]
-        errors, idle = relative_errors(shown[1], shown[2]), relative_errors(shown[0], shown[2])
-        states = rollout(model, whole[:1], self.steps)
-        known = min(self.steps, len(whole) - 1)
+            after = torch.stack([model(one[:-1]) for one in test])
+        present, predicted, true = (data.primitive(states) for states in (test[:, :-1], after, test[:, 1:]))
+        names = data.primitive_fields
+        errors, idle = relative_errors(predicted, true, names), relative_errors(present, true, names)
+        states = rollout(model, test[:, 0], self.steps)
+        known = min(self.steps, test.shape[1] - 1)
+        path, whole = states.movedim(0, 1)[:, : known + 1], test[:, : known + 1]
+        at_end = {
+            "nrmse": normalised_error(path, whole),
+            "crmse": conserved_error(path, whole),
+            "drift": drift(states.movedim(0, 1)),
+        }
+        least = data.primitive(states).flatten(0, -2).amin(0).tolist()
         details = {
             "persistence_errors": idle,
             "persistence_over_error": {
@@ -201,27 +205,26 @@ class NextStateExperiment:
             "rollout_steps": self.steps,
             "rollout_error_steps": known,
             "rollout_errors": relative_errors(
-                self._primitive(states[known, 0]), self._primitive(whole[known])
+                data.primitive(path[:, -1]), data.primitive(whole[:, -1]), names
             ),
+            "rollout_end": {
+                name: dict(zip(data.fields, values[-1].tolist(), strict=True))
+                for name, values in at_end.items()
+            },
+            "rollout_least": dict(zip(names, least, strict=True)),
         }
-        title = f"one step ahead, to t = {self.flow.time[-1]:g}"
-        pictures = _pictures(self.flow, shown[1][-1], shown[2][-1], title)
-        return Evaluation(errors, details, pictures, judge_rollout(states, gas.CONSERVED, judged))
-
-    def _primitive(self, states: Tensor) -> Tensor:
-        return torch.stack(gas.primitive(*states.unbind(-1), gamma=self.gamma), -1)
+        title = f"one step ahead, to t = {float(data.time[-1]):g}"
+        pictures = _pictures(data.about, names, predicted[0, -1], true[0, -1], title)
+        return Evaluation(errors, details, pictures, judge_rollout(states, data.fields, judged))
 
 
-def _pieces(states: Tensor, steps: int) -> Tensor:
-    """All pieces of so many steps, first and last state alone, as one batch."""
-    return torch.stack([states[:, :-steps], states[:, steps:]], 2).flatten(0, 1)
-
-
-def _pictures(flow: Flow, predicted: Tensor, true: Tensor, title: str) -> list[Picture]:
-    (left, right), (bottom, top) = (flow.box()[name] for name in flow.axes)
+def _pictures(
+    about: OnGrid, names: Sequence[str], predicted: Tensor, true: Tensor, title: str
+) -> list[Picture]:
+    (left, right), (bottom, top) = (about.box()[name] for name in about.axes)
     return [
         Picture(name, title, predicted[..., i].numpy(), true[..., i].numpy(), (left, right, bottom, top))
-        for i, name in enumerate(gas.PRIMITIVE)
+        for i, name in enumerate(names)
     ]
 
 

@@ -15,7 +15,7 @@ from physmix.errors import SettingsError
 from physmix.grids import Axis, BoundedAxis, PeriodicAxis, StaggeredGrid
 from physmix.laws import Law
 from physmix.mixing import FluxLayer
-from physmix.surrogates import IdealGas, LawfulStep, rollout
+from physmix.surrogates import LawfulStep, PositiveGas, rollout
 from physmix.surrogates.networks import UNet, drawn_from, fourier_operator, u_shaped_operator
 
 
@@ -98,7 +98,7 @@ def _step(
             gamma, least = description["constants"]["gamma"], (floor["density"], floor["pressure"])
         except KeyError as error:
             raise SettingsError("the model", f"{error} is not given", "train again") from error
-        members = IdealGas(fields, gamma, density=least[0], pressure=least[1])
+        members = PositiveGas(fields, gamma, density=least[0], pressure=least[1])
     return LawfulStep(made, head, mean=description["mean"], size=description["size"], members=members)
 
 

@@ -23,7 +23,6 @@ from physmix.commands.models import check_judged, judge
 from physmix.commands.registry import OPTIMIZERS, at_least, call, choose
 from physmix.errors import RunExistsError, SettingsError, listing
 from physmix.files import write_whole
-from physmix.flows import read_flow
 from physmix.reporting import RunReport, draw, render
 from physmix.training import Stage, fit, save_checkpoint
 
@@ -68,8 +67,12 @@ class RunSettings:
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be gone on with, its data included."""
         kept = {k: v for k, v in vars(self).items() if k not in _NEVER_COMPARED}
-        with Path(self.data).open("rb") as file:
-            return kept | {"data_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        data = Path(self.data)
+        found = hashlib.sha256()
+        for path in sorted(data.rglob("*.hdf5")) if data.is_dir() else [data]:
+            with path.open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        return kept | {"data_sha256": found.hexdigest()}
 
 
 def main() -> None:
@@ -95,7 +98,7 @@ def train(settings: Mapping[str, Any]) -> int:
     # Everything is checked, down to a first loss, before a folder is made.
     stages = read_stages(run.training)
     laws, judged_laws = LawTexts.of(run.law), LawTexts.of(run.judged)
-    setting = Setting(read_flow(run.data), laws, judged_laws, run.model, run.seed)
+    setting = Setting(Path(run.data), laws, judged_laws, run.model, run.seed)
     experiment = make_experiment(run.task, setting)
     judged = setting.judged.parse(experiment.description["coordinates"])
     check_judged(experiment.description, judged)

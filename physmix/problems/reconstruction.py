@@ -6,6 +6,7 @@ belong to the weights; what is left to learn is Sigma = m m^T / rho + p I, an al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -162,8 +163,10 @@ class FlowReconstruction:
         return relative_errors(self.predict(points), torch.stack([fields[n] for n in gas.PRIMITIVE], -1))
 
 
-def relative_errors(predicted: Tensor, true: Tensor) -> dict[str, float]:
-    """|predicted - true| / |true| in L2 over all but the last axis, by primitive field.
+def relative_errors(
+    predicted: Tensor, true: Tensor, names: Sequence[str] = gas.PRIMITIVE
+) -> dict[str, float]:
+    """|predicted - true| / |true| in L2 over all but the last axis, by field.
 
     Where the true field is zero the error is absolute.
     """
@@ -171,4 +174,4 @@ def relative_errors(predicted: Tensor, true: Tensor) -> dict[str, float]:
     size = true.square().sum(axes).sqrt()
     error = (predicted - true).square().sum(axes).sqrt()
     ratio = error / torch.where(size > 0, size, torch.ones_like(size))
-    return dict(zip(gas.PRIMITIVE, ratio.tolist(), strict=True))
+    return dict(zip(names, ratio.tolist(), strict=True))

@@ -80,7 +80,7 @@ class Bounds(AdmissibleSet):
         return torch.where(room >= step.abs(), 1.0, reached).amin(-1).clamp_max(1.0)
 
 
-class IdealGas(AdmissibleSet):
+class PositiveGas(AdmissibleSet):
     """A perfect gas whose density and pressure are at least given numbers.
 
     The pressure (gamma - 1) (E - |m|^2 / (2 rho)) is a concave function of the conserved variables where

@@ -2,67 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from physmix.errors import SettingsError
 from physmix.laws import Law
-
-Batches = Callable[[int], Float[Tensor, "batch time *grid field"]]
-"""The pieces of trajectories of a step; the step alone decides which."""
-
-
-class Windows:
-    """Pieces of trajectories that are held in memory, each once in an epoch.
-
-    Args:
-        states: whole trajectories.
-        unroll: steps in a piece, which has one stored time more.
-        batch: pieces for each step.
-        seed: of their order.
-
-    Raises:
-        SettingsError: if there are fewer pieces than a batch has.
-    """
-
-    def __init__(
-        self, states: Float[Tensor, "trajectory time *grid field"], *, unroll: int, batch: int, seed: int
-    ) -> None:
-        self.states, self.unroll, self.batch, self.seed = states, unroll, batch, seed
-        self.starts = states.shape[1] - unroll
-        self.count = len(states) * max(self.starts, 0)
-        if unroll < 1 or batch < 1 or self.count < batch:
-            raise SettingsError(
-                "the task",
-                f"{len(states)} trajectories of {states.shape[1]} stored times have {self.count} pieces of "
-                f"{unroll} steps, fewer than a batch of {batch}"
-                if unroll > 0
-                else f"unroll={unroll}",
-                "lower test_steps, unroll or batch, or give longer trajectories",
-            )
-
-    def __call__(self, step: int) -> Float[Tensor, "batch time *grid field"]:
-        """The pieces of a step."""
-        epoch, place = divmod(step, self.count // self.batch)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        order = torch.randperm(self.count, generator=generator)
-        chosen = order[place * self.batch : (place + 1) * self.batch]
-        pieces = [
-            self.states[number // self.starts, start : start + self.unroll + 1]
-            for number in chosen.tolist()
-            for start in (number % self.starts,)
-        ]
-        return torch.stack(pieces)
-
-
-def persistence(pieces: Float[Tensor, "batch time *grid field"]) -> Float[Tensor, "step field"]:
-    """Mean square change of each field over one step, two steps and so on; 1 for what never changes."""
-    change = (pieces[:, 1:] - pieces[:, :1]).square().movedim(1, 0)
-    idle = change.flatten(1, -2).mean(1)
-    return torch.where(idle > 0, idle, torch.ones_like(idle))
+from physmix.surrogates.pieces import Batches
 
 
 def total_rows(laws: Iterable[Law], fields: Sequence[str]) -> Float[Tensor, "law field"]:

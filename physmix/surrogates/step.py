@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -62,6 +63,7 @@ class LawfulStep(nn.Module):
         for name, values, default in (("mean", mean, 0.0), ("size", size, 1.0)):
             vector = [(values or {}).get(field, default) for field in self.fields]
             self.register_buffer(name, torch.tensor(vector, dtype=torch.float64))
+        self.register_state_dict_post_hook(_without_metadata)
 
     mean: Tensor
     size: Tensor
@@ -91,3 +93,9 @@ class LawfulStep(nn.Module):
     def forward(self, state: State) -> State:
         """The state one step later."""
         return self.advance(state)[0]
+
+
+def _without_metadata(module: nn.Module, state: dict[str, Any], prefix: str, local: object) -> None:
+    """Leave out what networks of neuraloperator add to their weights: functions, which no file may hold."""
+    del module, prefix, local
+    state.pop("_metadata", None)

@@ -66,9 +66,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         problem = f"cannot be read; it may be cut short ({error})"
         raise CheckpointError(path, problem, "copy it or train again") from error
     kinds = {value.dtype for value in tensors.values()}
-    if not kinds <= {torch.float32, torch.float64}:
+    if not kinds <= {torch.float32, torch.float64, torch.complex64, torch.complex128}:
         names = ", ".join(sorted(str(kind) for kind in kinds))
-        raise CheckpointError(path, f"has tensors of type {names}", "give float32 or float64")
+        raise CheckpointError(path, f"has tensors of type {names}", "give real or complex numbers")
     if not all(torch.isfinite(value).all() for value in tensors.values()):
         raise CheckpointError(path, "has weights that are NaN or infinite", "train again")
     return tensors

@@ -9,7 +9,7 @@ import torch
 from physmix.grids import PeriodicAxis, StaggeredGrid
 from physmix.laws import parse_laws
 from physmix.mixing import FluxLayer
-from physmix.surrogates import FieldStack, IdealGas, LawfulStep
+from physmix.surrogates import FieldStack, LawfulStep, PositiveGas
 from physmix.surrogates.networks import UNet, drawn_from, fourier_operator, u_shaped_operator
 
 # The exporter copies a structure of torch whose class torch calls deprecated.
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:`isinstance\(treespec, LeafSpec
 FIELDS = ("rho", "mx", "my", "E")
 LAWS = parse_laws({name: f"integral({name}) = const" for name in FIELDS}, "txy")
 GRID = StaggeredGrid({"x": PeriodicAxis(16, 1.0), "y": PeriodicAxis(8, 1.0)})
-GAS = IdealGas(FIELDS, 1.4, density=1e-2, pressure=1e-2)
+GAS = PositiveGas(FIELDS, 1.4, density=1e-2, pressure=1e-2)
 NETWORKS = {
     "fno": lambda: fourier_operator(4, 6, 2, modes=6, width=8, depth=2),
     "uno": lambda: u_shaped_operator(4, 6, 2, modes=6, width=8),

@@ -8,11 +8,11 @@ import torch
 from physmix.errors import SettingsError
 from physmix.grids import BoundedAxis, PeriodicAxis, StaggeredGrid
 from physmix.mixing import Fluxes
-from physmix.surrogates import Bounds, IdealGas
+from physmix.surrogates import Bounds, PositiveGas
 from physmix.surrogates.limiting import advance
 
 FIELDS = ("rho", "mx", "my", "E")
-GAS = IdealGas(FIELDS, 1.4, density=1e-3, pressure=1e-3)
+GAS = PositiveGas(FIELDS, 1.4, density=1e-3, pressure=1e-3)
 SETS = {
     "gas": GAS,
     "bounds": Bounds(FIELDS, {"rho": (0.0, 1.5), "E": (0.5, math.inf)}),
@@ -58,7 +58,7 @@ def test_shares_end_at_the_edge_of_the_set(name):
 
 
 def test_a_share_from_the_edge_goes_in_as_far_as_the_other_side():
-    gas = IdealGas(FIELDS, 1.4, density=0.1, pressure=0.4)
+    gas = PositiveGas(FIELDS, 1.4, density=0.1, pressure=0.4)
     edge = torch.tensor([[1.0, 0.0, 0.0, 1.0]]).double()  # its pressure is the least
     inward = torch.tensor([[0.0, 2.0, 0.0, 1.0]]).double()  # the parabola is 2 s - 4 s^2
     torch.testing.assert_close(gas.share(edge, inward), torch.tensor([0.5]).double())
@@ -121,7 +121,7 @@ def test_gradients_are_finite_where_fluxes_are_held_back():
 def test_float32_states_stay_positive_over_many_steps():
     grid = GRIDS["periodic"]
     state = start = states((3, 12, 9), dtype=torch.float32)
-    plain = IdealGas(FIELDS, 1.4, density=1e-6, pressure=1e-6)
+    plain = PositiveGas(FIELDS, 1.4, density=1e-6, pressure=1e-6)
     for step in range(60):
         state = advance(state, fluxes(grid, 0.2, seed=step, dtype=torch.float32), GAS, parts=2)[0]
         assert plain.contains(state).all()
@@ -135,6 +135,6 @@ def test_bad_sets_are_refused():
     with pytest.raises(SettingsError, match="give the lower first"):
         Bounds(FIELDS, {"rho": (1.0, 0.0)})
     with pytest.raises(SettingsError, match="gamma above 1"):
-        IdealGas(FIELDS, 1.0, density=1e-3, pressure=1e-3)
+        PositiveGas(FIELDS, 1.0, density=1e-3, pressure=1e-3)
     with pytest.raises(SettingsError, match="no field 'E'"):
-        IdealGas(("rho", "mx"), 1.4, density=1e-3, pressure=1e-3)
+        PositiveGas(("rho", "mx"), 1.4, density=1e-3, pressure=1e-3)

@@ -9,7 +9,7 @@ from physmix.flows import gas, read_flow
 from physmix.laws import Scaling, parse_laws
 from physmix.optimization import projected
 from physmix.problems import primitive_tensor
-from physmix.surrogates import FieldStack, NextState, Windows, persistence, rollout, total_rows
+from physmix.surrogates import FieldStack, NextState, Pieces, persistence, rollout, total_rows
 
 TOTALS = {
     "mass": "integral(rho) = const",
@@ -28,8 +28,8 @@ def states(vortex_file):
 
 def next_state(model, states, *, unroll=1, **settings):
     seen = states[:-6][None]
-    windows = Windows(seen, unroll=unroll, batch=2, seed=0)
-    return NextState(model, windows, torch.ones(unroll, 4) * persistence(seen[0][:2][None]), **settings)
+    pieces = Pieces(seen, unroll=unroll, batch=2, seed=0)
+    return NextState(model, pieces, torch.ones(unroll, 4) * persistence(seen[0][:2][None]), **settings)
 
 
 def trained(states, laws, steps=15):
@@ -75,12 +75,12 @@ def test_a_few_steps_beat_persistence(states):
     assert (predicted - true).square().sum() < 0.3 * (present - true).square().sum()
 
 
-def test_windows_depend_on_seed_and_step_alone_and_an_epoch_has_each_once():
+def test_pieces_depend_on_seed_and_step_alone_and_an_epoch_has_each_once():
     states = torch.arange(3.0 * 5).view(3, 5, 1, 1).double()
-    windows = Windows(states, unroll=2, batch=3, seed=1)
-    assert torch.equal(windows(7), Windows(states, unroll=2, batch=3, seed=1)(7))
-    assert not torch.equal(windows(7), Windows(states, unroll=2, batch=3, seed=2)(7))
-    epoch = torch.cat([windows(step) for step in range(3)])
+    pieces = Pieces(states, unroll=2, batch=3, seed=1)
+    assert torch.equal(pieces(7), Pieces(states, unroll=2, batch=3, seed=1)(7))
+    assert not torch.equal(pieces(7), Pieces(states, unroll=2, batch=3, seed=2)(7))
+    epoch = torch.cat([pieces(step) for step in range(3)])
     assert epoch.shape == (9, 3, 1, 1)
     assert sorted(epoch[:, 0].flatten().tolist()) == [0, 1, 2, 5, 6, 7, 10, 11, 12]
     assert torch.equal(epoch[:, 2] - epoch[:, 0], torch.full((9, 1, 1), 2.0).double())
@@ -129,7 +129,7 @@ def test_a_rollout_starts_at_its_state(states):
 @pytest.mark.parametrize(("unroll", "batch"), [(5, 1), (1, 9), (0, 2), (1, 0)])
 def test_nothing_to_train_on_is_refused(unroll, batch):
     with pytest.raises(SettingsError, match="lower test_steps, unroll or batch"):
-        Windows(torch.zeros(2, 5, 1, 1), unroll=unroll, batch=batch, seed=0)
+        Pieces(torch.zeros(2, 5, 1, 1), unroll=unroll, batch=batch, seed=0)
 
 
 def test_the_wrong_state_is_refused(states):

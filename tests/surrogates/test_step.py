@@ -11,13 +11,13 @@ from physmix.laws import parse_laws
 from physmix.mixing import CollocatedLayer, FluxLayer
 from physmix.operators import Operators
 from physmix.optimization import check_composition, projected
-from physmix.surrogates import IdealGas, LawfulStep, rollout
+from physmix.surrogates import LawfulStep, PositiveGas, rollout
 from physmix.surrogates.networks import UNet, drawn_from, fourier_operator, u_shaped_operator
 
 FIELDS = ("rho", "mx", "my", "E")
 LAWS = parse_laws({name: f"integral({name}) = const" for name in FIELDS}, "txy")
 GRID = StaggeredGrid({"x": PeriodicAxis(16, 1.0), "y": PeriodicAxis(16, 1.0)})
-GAS = IdealGas(FIELDS, 1.4, density=1e-3, pressure=1e-3)
+GAS = PositiveGas(FIELDS, 1.4, density=1e-3, pressure=1e-3)
 NETWORKS = {
     "fno": lambda: fourier_operator(4, 6, 2, modes=6, width=8, depth=2),
     "uno": lambda: u_shaped_operator(4, 6, 2, modes=6, width=8),

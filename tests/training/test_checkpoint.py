@@ -52,10 +52,10 @@ def test_weights_that_are_not_finite_are_refused(folder):
         load_weights(folder, layer())
 
 
-@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64, torch.float16], ids=str)
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.int32, torch.float16], ids=str)
 def test_weights_of_another_type_are_refused(folder, kind):
     replace(folder, weight=torch.ones_like(layer().weight).to(kind))
-    with pytest.raises(CheckpointError, match="float32 or float64"):
+    with pytest.raises(CheckpointError, match="real or complex numbers"):
         load_weights(folder, layer())
 
 

@@ -1,0 +1,96 @@
+"""Surrogates on data sets of many files, as a user trains them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from physmix.commands.train import train
+from physmix.commands.trajectories import Trajectories
+from physmix.errors import SettingsError
+from physmix.flows import Flow, Windows, write_flow
+from physmix.surrogates import Pieces, Streamed
+
+FIELDS = ("density", "velocity_x", "velocity_y", "pressure")
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory):
+    """A small data set in The Well's folders: gases at random that drift."""
+    folder = tmp_path_factory.mktemp("streams")
+    axis = (np.arange(16) + 0.5) / 16
+    for number, split in enumerate(("train", "train", "valid", "test")):
+        random = np.random.default_rng(number)
+        base = 1 + 0.2 * random.random((2, 1, 16, 16)).cumsum(-1) / 16
+        states = np.concatenate([np.roll(base, step, 2) for step in range(6)], 1)
+        flow = Flow(
+            name="streams",
+            time=np.arange(6) * 0.1,
+            axes={"x": axis, "y": axis},
+            scalars={"density": states, "pressure": states},
+            vectors={"velocity": 0.1 * np.stack([states, -states], -1)},
+            parameters={"gamma": 1.4},
+            boundary={"x": "PERIODIC", "y": "PERIODIC"},
+        )
+        path = folder / "data" / split
+        path.mkdir(parents=True, exist_ok=True)
+        write_flow(flow, path / f"{number}.hdf5")
+    return folder
+
+
+def few(settings, streams, *more):
+    small = ["model.width=4", "model.potentials=3", "task.batch=2", "task.rollout=3"]
+    return settings("experiment=surrogate_kh", f"data={streams}", "training.stages.0.steps=2", *small, *more)
+
+
+@pytest.mark.parametrize("model", [["model=fno", "model.modes=4"], ["model=unet", "model.levels=2"]])
+def test_a_surrogate_learns_a_data_set_and_conserves_and_its_twin_does_not(
+    model, settings, streams, tmp_path
+):
+    found = {}
+    for law in ("totals", "none"):
+        assert train(few(settings, streams, *model, f"law={law}", "task.unroll=2", "task.noise=0.1")) == 0
+        file = tmp_path / "runs" / "surrogate_kh" / law / "0" / "metrics.json"
+        found[law] = json.loads(file.read_text())
+    assert set(found["totals"]["errors"]) == set(FIELDS)
+    assert set(found["totals"]["rollout_end"]) == {"nrmse", "crmse", "drift"}
+    assert found["totals"]["rollout_least"]["pressure"] > 0
+    for name, violation in found["totals"]["violations"].items():
+        assert violation < 1e-13
+        assert found["none"]["violations"][name] > 1e3 * max(violation, 1e-16)
+
+
+def test_a_run_on_other_data_is_not_gone_on_with(settings, streams, tmp_path):
+    mine = tmp_path / "mine"
+    for path in streams.rglob("*.hdf5"):
+        copy = mine / path.relative_to(streams)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    own = ["model=unet", "model.levels=1"]
+    train(few(settings, mine, *own))
+    first, second = sorted((mine / "data" / "train").iterdir())
+    second.replace(first)
+    with pytest.raises(SettingsError, match="other settings of data_sha256"):
+        train(few(settings, mine, *own, "resume=true"))
+
+
+def test_streamed_pieces_depend_on_the_step_alone(streams):
+    windows = lambda: Windows(streams / "data" / "train", horizon=2, batch=3, seed=1, conserved=True)
+    there = Streamed(windows())
+    inside = [there(step) for step in range(12)]
+    assert inside[0].shape == (3, 3, 16, 16, 4)
+    assert not torch.equal(inside[0], inside[1])
+    for step in (7, 11, 0, 5):  # as a resumed run asks
+        assert torch.equal(Streamed(windows())(step), inside[step])
+        assert torch.equal(there(step), inside[step])
+    known = Pieces(Trajectories.of_folder(streams, unroll=2, batch=1, seed=0, workers=0).test, **ALL)
+    assert inside[0].shape[2:] == known(0).shape[2:]
+
+
+ALL = {"unroll": 2, "batch": 1, "seed": 0}
+
+
+def test_a_folder_without_splits_is_refused(settings, streams, tmp_path):
+    with pytest.raises(SettingsError, match="physmix-simulate ensemble=NAME"):
+        train(few(settings, tmp_path, "model=unet"))
