@@ -10,6 +10,7 @@ from physmix.problems.equations import (
 )
 from physmix.problems.measured import DataTerm, Measured
 from physmix.problems.models import default_slope, feature_model
+from physmix.problems.parts import Part
 from physmix.problems.problem import Problem
 from physmix.problems.quadrature import quadrature
 from physmix.problems.reconstruction import (
@@ -19,8 +20,9 @@ from physmix.problems.reconstruction import (
     relative_errors,
     sample_flow,
 )
-from physmix.problems.regions import Part, Region, Sample
+from physmix.problems.regions import Region
 from physmix.problems.residuals import Residuals
+from physmix.problems.samples import Sample
 from physmix.problems.state import State
 from physmix.problems.terms import Condition, Pin
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -12,6 +12,7 @@ from physmix.laws import Law, parse_laws
 from physmix.problems.equations import Equations
 from physmix.problems.measured import Measured
 from physmix.problems.regions import Region
+from physmix.problems.samples import Sample
 from physmix.problems.terms import Condition, Pin, Term
 
 
@@ -28,7 +29,8 @@ class Problem:
         equations: fields, the laws among them that hold exactly, and the residuals that are left.
         conditions: on the boundary, at the start, at points, pins, or measurements.
         unknowns: numbers that residuals name and that are to be found, with their first guesses.
-        points: of the region at which the equations' residuals are taken.
+        points: of the region at which the equations' residuals are taken: how many, or a sample of your
+            own, of which those in the region are taken.
         boundary_points: of each condition that does not say its own number.
         seed: of all points.
 
@@ -40,7 +42,7 @@ class Problem:
     equations: Equations
     conditions: Sequence[Condition | Pin | Measured] = ()
     unknowns: Mapping[str, float] = field(default_factory=dict)
-    points: int = 2500
+    points: int | Sample = 2500
     boundary_points: int = 800
     seed: int = 0
 
@@ -71,13 +73,28 @@ class Problem:
             equations.laws, self.coordinates, vectors=equations.vectors, tensors=equations.tensors
         )
 
+    @property
+    def inside(self) -> Sample:
+        """The points of the region, with what each of them stands for."""
+        if isinstance(self.points, int):
+            return self.region.sample(self.points, self.seed)
+        kept = self.points.where(self.region.contains(self.points.points))
+        if not len(kept.points):
+            raise SettingsError("the points", "none of them is in the region", "give others, or a number")
+        return kept.first(len(kept.points))
+
+    def fresh(self) -> Problem:
+        """The same problem at other points, as many, even over the region: what no solver has seen."""
+        count = self.points if isinstance(self.points, int) else len(self.points.points)
+        return replace(self, points=count, seed=self.seed + 7919)
+
     def terms(self) -> list[Term]:
         """All terms: the equations first, also at the points of the conditions on the boundary.
 
         An equation that holds inside holds up to the boundary; points there keep a fit from bending
         away where no point is near.
         """
-        inside = self.region.sample(self.points, self.seed).points
+        inside = self.inside
         held = [
             term
             for number, condition in enumerate(self.conditions)
@@ -86,9 +103,10 @@ class Problem:
                 self.coordinates, self.boundary_points, self.seed + 100 * (number + 1)
             )
         ]
-        at = torch.cat([inside, *(term.points for term in held)])
+        at = torch.cat([inside.points, *(term.points for term in held)])
+        share = torch.cat([inside.share, *(at.new_ones(0) if t.share is None else t.share for t in held)])
         found = (
-            [Term(self.equations.name, at, self.equations.residual, share=self.region.share(at))]
+            [Term(self.equations.name, at, self.equations.residual, share=share)]
             if self.equations.residual
             else []
         )

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
 from physmix.jets import Function
-from physmix.problems.regions import Part, Region, Sample
+from physmix.problems.parts import Part
+from physmix.problems.regions import Region
+from physmix.problems.samples import Sample
 from physmix.problems.state import Residual, State
 
 Given = float | Function | Callable[[Tensor], Tensor]
@@ -90,28 +92,23 @@ class Condition:
         if not self.values and self.residual is None:
             raise SettingsError("a condition", "it says nothing", "give values, or a residual")
         found = []
-        for number, (name, sample, share) in enumerate(self._samples(points, seed)):
+        for number, (name, sample) in enumerate(self._samples(points, seed)):
             known = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(coordinates)}
             wanted = {f"given {field}": value_at(v, sample.points) for field, v in self.values.items()}
             label = self.name or name or f"condition {number + 1}"
-            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, share))
+            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, sample.share))
         return found
 
-    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample, Tensor | None]]:
+    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample]]:
         if isinstance(self.where, Tensor):
             if self.where.ndim != 2 or not len(self.where):
                 raise ShapeError("the points of a condition", self.where.shape, "(points, coordinates)")
-            at = self.where.detach().double()
-            return [("", Sample(at, torch.zeros_like(at)), None)]
+            return [("", Sample.of(self.where.detach()))]
         parts = [self.where] if isinstance(self.where, Part) else list(self.where)
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
         each = -(-(self.points or points) // len(parts))
-        samples = [part.sample(each, seed + i) for i, part in enumerate(parts)]
-        return [
-            (part.name, sample, part.region.share(sample.points))
-            for part, sample in zip(parts, samples, strict=True)
-        ]
+        return [(part.name, part.sample(each, seed + i)) for i, part in enumerate(parts)]
 
     def _holds(self, y: State) -> dict[str, Tensor]:
         found = {name: y[name] - y[f"given {name}"] for name in self.values}

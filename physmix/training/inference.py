@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -123,7 +123,7 @@ def infer(
     assert best is not None
     exact, coordinates, residuals.unknowns, residuals.balance, trace, posterior = best
     residuals.layout.set(coordinates)
-    fresh = Residuals(replace(problem, seed=problem.seed + 7919), model)
+    fresh = Residuals(problem.fresh(), model)
     fresh.unknowns = residuals.unknowns
     solution = Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
     others = [i for i in range(len(residuals.terms)) if i not in data]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -172,6 +172,6 @@ def solve(
     if balance:
         residuals.balanced()
     trace = solve_last_layer(residuals, steps=steps, progress=progress)
-    fresh = Residuals(replace(problem, seed=problem.seed + 7919), model)
+    fresh = Residuals(problem.fresh(), model)
     fresh.unknowns = residuals.unknowns
     return Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
