@@ -8,6 +8,7 @@ from physmix.problems.equations import (
     Equations,
     NavierStokes,
 )
+from physmix.problems.formulas import Formula
 from physmix.problems.measured import DataTerm, Measured
 from physmix.problems.models import default_slope, feature_model
 from physmix.problems.parts import Part
@@ -24,6 +25,7 @@ from physmix.problems.regions import Region
 from physmix.problems.residuals import Residuals
 from physmix.problems.samples import Sample
 from physmix.problems.state import State
+from physmix.problems.tables import Profile, read_points, read_profile
 from physmix.problems.terms import Condition, Pin
 
 __all__ = [
@@ -36,11 +38,13 @@ __all__ = [
     "Equations",
     "FlowReconstruction",
     "FlowSamples",
+    "Formula",
     "Measured",
     "NavierStokes",
     "Part",
     "Pin",
     "Problem",
+    "Profile",
     "Region",
     "Residuals",
     "Sample",
@@ -49,6 +53,8 @@ __all__ = [
     "feature_model",
     "primitive_tensor",
     "quadrature",
+    "read_points",
+    "read_profile",
     "relative_errors",
     "sample_flow",
 ]

@@ -11,6 +11,7 @@ from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
+from physmix.training.quantities import Quantities, Quantity
 from physmix.training.solution import Forecast, Solution, forecast, solve
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Inference",
     "March",
     "Posterior",
+    "Quantities",
+    "Quantity",
     "Solution",
     "Stage",
     "Step",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float
@@ -57,6 +59,22 @@ def forecast(residuals: Residuals) -> Forecast:
     return Forecast(columns, rows, flops / 1e9, flops / speed, held / 1e9)
 
 
+class Asked(Mapping[str, Tensor]):
+    """Values that are made when they are asked for."""
+
+    def __init__(self, rules: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._rules = rules
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._rules[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+
 @dataclass(frozen=True)
 class Solution:
     """A solved problem.
@@ -84,6 +102,7 @@ class Solution:
         """
         layout = WeightLayout(self.model)
 
+        @cache
         def lookup(entry: Entry) -> Tensor:
             found = points.new_zeros(len(points))
             derivatives = DerivativeMap(self.model, [entry])
@@ -97,8 +116,9 @@ class Solution:
         numbers = {name: points.new_full((len(points),), value) for name, value in self.unknowns.items()}
         places = {name: points[:, i] for i, name in enumerate(self.problem.coordinates)}
         state = State(self.problem.coordinates, self.model.fields, places | numbers, lookup)
-        derived = {name: rule(state) for name, rule in self.problem.equations.derived.items()}
-        return State(self.problem.coordinates, self.model.fields, places | numbers | derived, lookup)
+        derived = Asked({k: partial(rule, state) for k, rule in self.problem.equations.derived.items()})
+        known = ChainMap(places, numbers, derived)  # type: ignore[arg-type]
+        return State(self.problem.coordinates, self.model.fields, known, lookup)
 
     def integral(
         self, where: Part | Region, integrand: Callable[[State], Tensor], *, nodes: int = 64, **fixed: float

@@ -33,9 +33,9 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
     """u_t + u . grad u + grad p = nu laplacian u + f with div u = 0, for a density of one.
 
     With exact="mass" the fields are the velocities ux, uy (uz) and the pressure p, div u = 0 is held by
-    the weights, and the momentum equations are residuals. With "mass and momentum" the fields are u and
-    the momentum flux s = u u + p I - nu (grad u + grad u^T); u_t + div s = 0 is held as well, and what is
-    left is that very definition, without p, which is `derived`.
+    the weights, and the momentum equations are residuals; the momentum flux
+    s = u u + p I - nu (grad u + grad u^T) is `derived`. With "mass and momentum" the fields are u and s;
+    u_t + div s = 0 is held as well, and what is left is that very definition, without p, which is `derived`.
 
     Args:
         coordinates: "xy", "txy", "xyz" or "txyz"; without t the flow is steady.
@@ -52,20 +52,29 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
             "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
         )
     velocity = tuple(f"u{axis}" for axis in axes)
+    pairs = tuple(itertools.combinations_with_replacement(axes, 2))
     if exact == "mass":
 
         def residual(y: State) -> dict[str, Tensor]:
             pull = force(y) if force else {}
             return {f"momentum_{a}": _momentum(y, a, axes, viscosity) - pull.get(a, 0.0) for a in axes}
 
+        def flux(a: str, b: str) -> Callable[[State], Tensor]:
+            return lambda y: _flux(y, a, b, viscosity) + (y["p"] if a == b else 0.0)
+
         return Equations(
-            "Navier-Stokes", coordinates, (*velocity, "p"), {"mass": "div(u) = 0"}, residual, vectors=("u",)
+            "Navier-Stokes",
+            coordinates,
+            (*velocity, "p"),
+            {"mass": "div(u) = 0"},
+            residual,
+            vectors=("u",),
+            derived={f"s{a}{b}": flux(a, b) for a, b in pairs},
         )
     if force is not None:
         raise SettingsError(
             "Navier-Stokes", "a force changes the momentum that is to be exact", 'use exact="mass"'
         )
-    pairs = tuple(itertools.combinations_with_replacement(axes, 2))
     rate = "dt(u) + " if "t" in coordinates else ""
 
     def constitutive(y: State) -> dict[str, Tensor]:
