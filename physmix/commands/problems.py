@@ -47,6 +47,7 @@ from physmix.problems import (
 )
 from physmix.problems.terms import Given
 
+_FORMULAS = ("distance", "stream", "potential")  # keys of walls and liftings
 _ROUNDS = 8  # of formulas that name others
 _LONGEST = 20_000
 
@@ -117,6 +118,11 @@ class Notation:
         """Named residuals."""
         formulas = {str(name): self.formula(text) for name, text in texts.items()}
         return lambda y: {name: formula(y) for name, formula in formulas.items()}
+
+
+def written_out(settings: Sequence[Mapping[str, Any]], notation: Notation) -> list[dict[str, Any]]:
+    """Walls or liftings with what their formulas name written out."""
+    return [{k: notation.written(v) if k in _FORMULAS else v for k, v in one.items()} for one in settings]
 
 
 def read_problem(settings: Mapping[str, Any], seed: int = 0) -> tuple[Problem, Notation]:

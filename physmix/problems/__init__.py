@@ -10,6 +10,7 @@ from physmix.problems.equations import (
 )
 from physmix.problems.formulas import Formula
 from physmix.problems.measured import DataTerm, Measured
+from physmix.problems.meshes import MeshRegion
 from physmix.problems.models import default_slope, feature_model
 from physmix.problems.parts import Part
 from physmix.problems.problem import Problem
@@ -22,7 +23,7 @@ from physmix.problems.reconstruction import (
     sample_flow,
 )
 from physmix.problems.regions import Region
-from physmix.problems.residuals import Residuals
+from physmix.problems.residuals import Residuals, weighed_in_words
 from physmix.problems.samples import Sample
 from physmix.problems.state import State
 from physmix.problems.tables import Profile, read_points, read_profile
@@ -40,6 +41,7 @@ __all__ = [
     "FlowSamples",
     "Formula",
     "Measured",
+    "MeshRegion",
     "NavierStokes",
     "Part",
     "Pin",
@@ -57,4 +59,5 @@ __all__ = [
     "read_profile",
     "relative_errors",
     "sample_flow",
+    "weighed_in_words",
 ]

@@ -103,6 +103,11 @@ class MeshRegion(Region):
         return made
 
     @property
+    def convex(self) -> bool:
+        """Whether it is a whole box: of a mesh it is not known."""
+        return False
+
+    @property
     def dimension(self) -> int:
         """Of space."""
         return int(self.vertices.shape[1])

@@ -140,6 +140,11 @@ class Region:
         """The names of the coordinates."""
         return tuple(self.box)
 
+    @property
+    def convex(self) -> bool:
+        """Whether it is a whole box."""
+        return not self.holes and not self.limits
+
     def contains(self, points: Float[Tensor, "point coordinate"]) -> Bool[Tensor, " point"]:
         """Which points are in the closed region."""
         low, high = self._ends(points)

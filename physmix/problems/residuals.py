@@ -210,3 +210,17 @@ class Residuals:
         state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         with torch.set_grad_enabled(differentiable):
             return term.residual(state), inputs, numbers
+
+
+def weighed_in_words(balance: Mapping[str, float]) -> str:
+    """What a balance does, against the term that counts least."""
+    least = min((value for value in balance.values() if value > 0), default=0.0)
+    if not balance or all(value == 1.0 for value in balance.values()):
+        return "terms are not balanced: each counts by its own weight alone"
+    shares = ", ".join(
+        f"{name} {value / least:.3g}" for name, value in sorted(balance.items(), key=lambda one: one[1])
+    )
+    return (
+        "terms are balanced, so that a step of the weights changes each by as much; "
+        f"by that a squared residual counts: {shares}"
+    )

@@ -75,7 +75,7 @@ def render_solved(report: SolvedReport, figures: Mapping[str, bytes]) -> str:
     ]
     if metrics["errors"]:
         errors = [[name, f"{number(value):.1e}"] for name, value in metrics["errors"].items()]
-        told = "the relative L2 distance to a solution of the same problem by other features and points"
+        told = "twice the relative L2 distance to a solution by other features and other points"
         parts += [f"<h2>Errors</h2><p>Estimated: {told}.</p>", table(["field", "relative L2"], errors)]
     if metrics["quantities"]:
         found = [

@@ -6,6 +6,7 @@ from physmix.training.checkpoint import (
     read_weights,
     save_checkpoint,
 )
+from physmix.training.fields import as_flow, as_mesh
 from physmix.training.gauss_newton import Step, Trace
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
@@ -28,6 +29,8 @@ __all__ = [
     "Step",
     "Task",
     "Trace",
+    "as_flow",
+    "as_mesh",
     "fit",
     "forecast",
     "infer",

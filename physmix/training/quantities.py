@@ -14,6 +14,9 @@ from physmix.problems import Part, Region, Sample, State
 from physmix.problems.state import space
 from physmix.training.solution import Solution
 
+SHARED = 2.0
+"""How much larger the error of a solution may be than its distance to a twin."""
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -21,7 +24,7 @@ class Quantity:
 
     Attributes:
         value: the best.
-        error: how far two solutions are apart, and what the quadrature adds.
+        error: an estimate, see `Quantities`.
     """
 
     value: float
@@ -39,9 +42,9 @@ class Quantities:
         found = Quantities(solution, twin)
         drag, lift = found.force(channel.part("bump"))
 
-    Nothing but the problem is common to the two, so that the errors of both are about as large and their
-    difference tells their size; it does not see what the problem itself leaves out. The change from half
-    the nodes of the quadrature is added.
+    An error is twice the distance of the two, since they share a part of their errors: in a channel with a
+    bump, against finite elements, errors of the fields were 1.3 to 2.4 times the distance. The change from
+    half the nodes of the quadrature is added. What the problem itself leaves out is not seen.
 
     Args:
         solution: that is asked.
@@ -66,7 +69,7 @@ class Quantities:
             one.integral(where, integrand, nodes=nodes, **fixed) for one in (self.solution, self.twin)
         )
         coarse = self.solution.integral(where, integrand, nodes=max(1, nodes // 2), **fixed)
-        return Quantity(value, abs(value - other) + abs(value - coarse))
+        return Quantity(value, SHARED * abs(value - other) + abs(value - coarse))
 
     def force(self, part: Part, *, nodes: int = 64, **fixed: float) -> tuple[Quantity, ...]:
         """The force of the fluid on a part, along each coordinate of space: of s n, the momentum flux out.
@@ -87,8 +90,11 @@ class Quantities:
     def flux(self, part: Part, vector: str = "u", *, nodes: int = 64, **fixed: float) -> Quantity:
         """What flows out through a part: the integral of a vector along the outward normal."""
 
+        alone = len(self.axes) == 1 and vector in self.solution.model.fields
+        names = {a: vector if alone else f"{vector}{a}" for a in self.axes}
+
         def out(y: State) -> Tensor:
-            return sum((y[f"{vector}{a}"] * y[f"n{a}"] for a in self.axes), start=torch.zeros(()))
+            return sum((y[name] * y[f"n{a}"] for a, name in names.items()), start=torch.zeros(()))
 
         return self.integral(part, out, nodes=nodes, **fixed)
 
@@ -105,7 +111,16 @@ class Quantities:
             SettingsError: if the equations have no momentum flux sxx, sxy, ...
         """
         value, other = (self._shear(one, at) for one in (self.solution, self.twin))
-        return value, (value - other).abs()
+        return value, SHARED * (value - other).abs()
+
+    def errors(self, points: int = 2000, seed: int = 31) -> dict[str, float]:
+        """The relative L2 error of each field over the region."""
+        at = self.solution.problem.region.even().sample(points, seed).points
+        found, other = self.solution.at(at), self.twin.at(at)
+        return {
+            name: SHARED * float((found[name] - other[name]).norm() / found[name].norm().clamp(min=1e-300))
+            for name in self.solution.model.fields
+        }
 
     def _shear(self, solution: Solution, at: Sample) -> Tensor:
         y = self._on(solution, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 
 import torch
@@ -16,7 +16,16 @@ from physmix.checking import Finding, judge_model
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import WeightLayout
-from physmix.problems import Part, Problem, Region, Residuals, State, feature_model, quadrature
+from physmix.problems import (
+    Part,
+    Problem,
+    Region,
+    Residuals,
+    State,
+    feature_model,
+    quadrature,
+    weighed_in_words,
+)
 from physmix.training.gauss_newton import Step, Trace, solve_last_layer
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
@@ -86,6 +95,7 @@ class Solution:
         trace: of the solver.
         residuals: the root mean square of each at the points of the problem, by "term: residual".
         fresh: the same at points that the solver has not seen.
+        balance: how much each term counts by itself, beside its weight; see `Residuals.balanced`.
     """
 
     problem: Problem
@@ -94,6 +104,7 @@ class Solution:
     trace: Trace
     residuals: Mapping[str, float]
     fresh: Mapping[str, float]
+    balance: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, points: Float[Tensor, "point coordinate"]) -> State:
         """Fields and their derivatives at points, in physical units: y["ux"], y.d("ux", "xy").
@@ -144,6 +155,11 @@ class Solution:
         return judge_model(self.model, self.problem.laws, box, points=points, boxes=boxes, seed=seed)
 
     @property
+    def weighing(self) -> str:
+        """How terms were weighed against each other, in words."""
+        return weighed_in_words(self.balance)
+
+    @property
     def limited_by(self) -> str:
         """What limits the error, in words."""
         ratios = {
@@ -192,6 +208,7 @@ def solve(
     if balance:
         residuals.balanced()
     trace = solve_last_layer(residuals, steps=steps, progress=progress)
+    weighed = {term.name: b for term, b in zip(residuals.terms, residuals.balance, strict=True)}
     fresh = Residuals(problem.fresh(), model)
     fresh.unknowns = residuals.unknowns
-    return Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
+    return Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes(), weighed)
