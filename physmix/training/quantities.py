@@ -89,7 +89,6 @@ class Quantities:
 
     def flux(self, part: Part, vector: str = "u", *, nodes: int = 64, **fixed: float) -> Quantity:
         """What flows out through a part: the integral of a vector along the outward normal."""
-
         alone = len(self.axes) == 1 and vector in self.solution.model.fields
         names = {a: vector if alone else f"{vector}{a}" for a in self.axes}
 
