@@ -197,6 +197,7 @@ def describe(problem: Problem, model: Mapping[str, Any], notation: Notation) -> 
         "box": {name: list(ends) for name, ends in region.box.items()},
         "size": {name: float(equations.sizes.get(name, 1.0)) for name in equations.fields},
         "mean": {},
+        **{none: {} for none in ("cells", "boundary", "constants", "floor")},  # of grids and surrogates
     }
 
 
