@@ -50,6 +50,17 @@ class FunctionTextError(PhysmixError):
         )
 
 
+class FormulaTextError(PhysmixError):
+    """The text of a residual or of a value cannot be read."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        shown = text if len(text) <= 120 else text[:117] + "..."
+        super().__init__(
+            f"formula {shown!r}: {problem}. A formula reads like 'nu*dx(ux) - p', 'laplacian(T)', "
+            "'ux*nx + uy*ny', '4*y*(1 - y)' or 'sin(pi*x)*exp(-t)'."
+        )
+
+
 class UnknownFieldError(PhysmixError):
     """A law names a field that the model does not have."""
 

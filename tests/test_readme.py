@@ -14,7 +14,7 @@ from physmix.files import configurations
 from physmix.jets import seed
 from physmix.laws import parse_law
 
-COMMAND = re.compile(r"^scripts/(train|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)
+COMMAND = re.compile(r"^scripts/(train|solve|simulate)\.py (.*?)(?:\s+#.*)?$", re.MULTILINE)
 
 
 def test_the_examples_run(root, tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def measure(shape: Sequence[int]) -> tuple[float, float]:
     region = Region(x=(0.0, float(across)), y=(0.0, float(along)))
     given: dict[str, Callable[[Tensor], Tensor]] = {"c": decaying}
     conditions = [
-        Condition(part, given, points=_EDGE * (along if part.axis == "x" else across))
+        Condition(part, given, points=_EDGE * (along if part.name.startswith("x") else across))
         for part in region.boundary
     ]
     equations = AdvectionDiffusion("xy", _DIFFUSIVITY, lambda _: (1.0, 0.0))

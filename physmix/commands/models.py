@@ -20,6 +20,7 @@ from physmix.checking import (
 )
 from physmix.commands.description import Description, check_description
 from physmix.commands.laws import LawTexts
+from physmix.commands.problems import Notation, written_out
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
 from physmix.commands.steps import STEPS, judge_step
 from physmix.commands.walls import read_liftings, read_walls
@@ -27,6 +28,7 @@ from physmix.errors import CheckpointError, PhysmixError
 from physmix.laws import Law, Scaling
 from physmix.mixing import PotentialModel, pointwise_network
 from physmix.optimization import check_composition
+from physmix.problems import Equations, Problem, Region, feature_model
 from physmix.surrogates import FieldStack, rollout
 from physmix.training import load_weights, read_description, read_weights
 
@@ -94,6 +96,64 @@ def judge_potentials(
     return judge_model(model, laws, description["box"], seed=seed)
 
 
+def features_of(
+    *,
+    notation: Notation,
+    coordinates: Sequence[str],
+    features: int = 700,
+    slope: float | Sequence[float] | None = None,
+    subdomains: Sequence[int | Sequence[float]] | None = None,
+    overlap: float = 1.0,
+    margin: float = 0.4,
+    walls: Sequence[Mapping[str, Any]] = (),
+    liftings: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The arguments of `feature_model` from a configuration."""
+    at_least("the model", 1, features=features)
+    return {
+        "features": features,
+        "slope": slope,
+        "subdomains": subdomains,
+        "overlap": overlap,
+        "margin": margin,
+        "walls": read_walls(written_out(walls, notation), coordinates),
+        "liftings": read_liftings(written_out(liftings, notation), coordinates, 1),
+    }
+
+
+def build_features(
+    *,
+    description: Description,
+    generator: torch.Generator | None,
+    features: int,
+    slope: float | Sequence[float] | None = None,
+    subdomains: Sequence[int | Sequence[float]] | None = None,
+    overlap: float = 1.0,
+    margin: float = 0.4,
+    walls: Sequence[Mapping[str, Any]] = (),
+    liftings: Sequence[Mapping[str, Any]] = (),
+    convex: bool = True,
+) -> PotentialModel:
+    """Fields mixed from the derivatives of frozen random features: the model of a solved problem."""
+    coordinates, laws = description["coordinates"], LawTexts.of(description["laws"])
+    region = Region(**{name: tuple(ends) for name, ends in description["box"].items()})
+    if not convex:  # how it is cut does not matter, but that it is
+        region = region.inside(lambda points: points[:, 0].square() + 1)
+    names = {"vectors": laws.vectors, "tensors": laws.tensors, "sizes": description["size"]}
+    equations = Equations("equations", coordinates, description["fields"], laws.laws, **names)
+    return feature_model(
+        Problem(region, equations),
+        features,
+        slope=slope,
+        subdomains=subdomains,
+        overlap=overlap,
+        margin=margin,
+        walls=read_walls(walls, coordinates),
+        liftings=read_liftings(liftings, coordinates, 1),
+        seed=0 if generator is None else int(torch.randint(2**31, (), generator=generator)),
+    )
+
+
 def build_stack(
     *,
     description: Description,
@@ -131,6 +191,12 @@ def judge_stack(model: FieldStack, description: Description, laws: Iterable[Law]
 MODELS = {
     "potentials": ModelKind(
         build_potentials,
+        lambda model: model.centre.expand(2, -1),
+        lambda made, laws: check_model_laws(laws, made["fields"], made["coordinates"]),
+        judge_potentials,
+    ),
+    "features": ModelKind(
+        build_features,
         lambda model: model.centre.expand(2, -1),
         lambda made, laws: check_model_laws(laws, made["fields"], made["coordinates"]),
         judge_potentials,

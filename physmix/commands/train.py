@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import json
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from physmix.checking import TOLERANCES, finite, worst
+from physmix.checking import TOLERANCES, worst
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import check_judged, judge
 from physmix.commands.registry import OPTIMIZERS, at_least, call, choose
-from physmix.errors import RunExistsError, SettingsError, listing
+from physmix.commands.runs import as_json, claim, print_run, read_metrics, run_folder, versions
+from physmix.errors import SettingsError
 from physmix.files import write_whole
 from physmix.reporting import RunReport, draw, render
 from physmix.training import Stage, fit, save_checkpoint
 
-_PACKAGES = ("physmix", "torch", "lightning", "numpy", "h5py", "hydra-core")
 _NEVER_COMPARED = ("progress", "resume", "runs", "threads")
 
 
@@ -58,11 +54,7 @@ class RunSettings:
 
     def folder(self, law: str) -> Path:
         """Where a run lives: runs/<experiment>/<law>/<seed>."""
-        parts = (self.name, law, str(self.seed))
-        for part in parts:
-            if Path(part).name != part or part in ("", ".", ".."):
-                raise SettingsError("the run", f"{part!r} is no name of a folder", "use a plain name")
-        return Path(self.runs).joinpath(*parts)
+        return run_folder(self.runs, self.name, law, str(self.seed))
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be gone on with, its data included."""
@@ -106,8 +98,8 @@ def train(settings: Mapping[str, Any]) -> int:
     if not all(torch.isfinite(loss) for loss in losses.values()):
         named = ", ".join(f"{name}={float(loss.detach())}" for name, loss in losses.items())
         raise SettingsError("the task", f"its first losses are {named}", "check data and model")
-    if not _claim(folder, run):
-        _print(_read_json(folder / "metrics.json"), folder)
+    if not claim(folder, run.identity(), resume=run.resume):
+        print_run(read_metrics(folder / "metrics.json"), folder)
         return 0
 
     history = fit(
@@ -131,8 +123,7 @@ def train(settings: Mapping[str, Any]) -> int:
         "violations": worst(findings),
         "findings": [finding.as_dict() for finding in findings],
         **evaluation.details,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": versions(),
     }
     twin_law = judged_law if law == "none" else "none"
     report = RunReport(
@@ -149,8 +140,8 @@ def train(settings: Mapping[str, Any]) -> int:
         write_whole(folder / "figures" / f"{name}.png", figure)
     write_whole(folder / "report.html", render(report, figures).encode())
     # Last, since it says that the run is finished.
-    write_whole(folder / "metrics.json", _json(metrics))
-    _print(_read_json(folder / "metrics.json"), folder)
+    write_whole(folder / "metrics.json", as_json(metrics))
+    print_run(read_metrics(folder / "metrics.json"), folder)
     return 0
 
 
@@ -190,68 +181,6 @@ def _read_stage(settings: Mapping[str, Any], where: str) -> Stage:
     return call(stage, common, where)
 
 
-def _claim(folder: Path, run: RunSettings) -> bool:
-    """Make the run folder, or make sure that it is of the same run; whether there is work left.
-
-    Raises:
-        RunExistsError: if it exists and resume is not set.
-        SettingsError: if it was made with other settings, or is damaged.
-    """
-    wanted, file = run.identity(), folder / "config.yaml"
-    if folder.exists() and not run.resume:
-        raise RunExistsError(folder)
-    if file.exists():
-        remedy = f"repeat its own settings (see {file}), or choose another seed or runs folder"
-        try:
-            found = yaml.safe_load(file.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            problem = f"its config.yaml is damaged ({type(error).__name__})"
-            raise SettingsError(f"the run {folder}", problem, "move the folder away") from error
-        if found != wanted:
-            same = found if isinstance(found, dict) else {}
-            changed = listing(key for key in wanted if same.get(key) != wanted[key])
-            raise SettingsError(f"the run {folder}", f"it was made with other settings of {changed}", remedy)
-    else:
-        write_whole(file, yaml.safe_dump(wanted, sort_keys=False).encode())
-    return not (folder / "metrics.json").exists()
-
-
-def _json(metrics: Mapping[str, Any]) -> bytes:
-    """Metrics as JSON; numbers that are not finite become null."""
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: clean(part) for key, part in value.items()}
-        if isinstance(value, list):
-            return [clean(part) for part in value]
-        return finite(value) if isinstance(value, float) else value
-
-    return (json.dumps(clean(metrics), indent=1, allow_nan=False) + "\n").encode()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        if {"steps", "seconds", "errors", "violations"} <= content.keys():
-            return content
-    except (ValueError, AttributeError, RecursionError):
-        pass
-    raise SettingsError(f"the run {path.parent}", "its metrics.json is damaged", "move the folder away")
-
-
 def _read_twin(folder: Path) -> dict[str, Any] | None:
     path = folder / "metrics.json"
-    return _read_json(path) if path.is_file() else None
-
-
-def _print(metrics: Mapping[str, Any], folder: Path) -> None:
-    def shown(value: float | None) -> str:
-        return "not a number" if value is None else f"{value:.2e}"
-
-    print(f"run {folder}: {metrics['steps']} steps in {metrics['seconds']:.1f} s")
-    for field, error in metrics["errors"].items():
-        print(f"  relative L2 error of {field:<14} {shown(error)}")
-    for law, violation in metrics["violations"].items():
-        holds = violation is not None and violation <= TOLERANCES[torch.float64]
-        print(f"  relative violation of {law:<13} {shown(violation)}  {'holds' if holds else 'VIOLATED'}")
-    print(f"  report {folder / 'report.html'}")
+    return read_metrics(path) if path.is_file() else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,13 @@ class Mesh:
         points: (point, dimension).
         cells: by type of meshio, such as "triangle" or "quad": (cell, corner); none for loose points.
         fields: (point) or, of a vector, (point, component), by name.
+        groups: named groups of cells, such as physical groups of Gmsh: by type, the places among `cells`.
     """
 
     points: Array
     cells: Mapping[str, Cells] = field(default_factory=dict)
     fields: Mapping[str, Array] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Cells]] = field(default_factory=dict)
 
 
 def write_vtu(path: str | Path, mesh: Mesh) -> None:
@@ -139,7 +142,36 @@ def read_mesh(path: str | Path) -> Mesh:
     for block in found.cells:
         cells.setdefault(block.type, []).append(np.asarray(block.data))
     joined = {kind: np.concatenate(blocks) for kind, blocks in cells.items()}
-    return Mesh(points[:, :2] if flat else points, joined, fields)
+    return Mesh(points[:, :2] if flat else points, joined, fields, _groups(found))
+
+
+def _groups(found: Any) -> dict[str, dict[str, Cells]]:
+    """Sets of cells by name; where there are none, cells with the same number in a field of the file.
+
+    Gmsh names its physical groups; a format without names keeps their numbers, as "gmsh:physical 2".
+    """
+    offsets: dict[str, int] = {}
+    members: dict[str, dict[str, list[Cells]]] = {}
+    numbers = found.cell_data.get("gmsh:physical")
+    named = {int(tag): name for name, (tag, _) in getattr(found, "field_data", {}).items()}
+    for i, block in enumerate(found.cells):
+        start = offsets.get(block.type, 0)
+        offsets[block.type] = start + len(block.data)
+        own = {
+            name: np.asarray(sets[i], np.int64)
+            for name, sets in found.cell_sets.items()
+            if not name.startswith("gmsh:") and sets[i] is not None
+        }
+        if not own and numbers is not None:
+            tags = np.asarray(numbers[i])
+            own = {
+                named.get(int(tag), f"gmsh:physical {int(tag)}"): np.flatnonzero(tags == tag)
+                for tag in np.unique(tags)
+            }
+        for name, places in own.items():
+            if len(places):
+                members.setdefault(name, {}).setdefault(block.type, []).append(start + places)
+    return {name: {k: np.concatenate(p) for k, p in kinds.items()} for name, kinds in members.items()}
 
 
 def _three(values: Array) -> Array:

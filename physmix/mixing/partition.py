@@ -72,7 +72,7 @@ class PartitionedFeatures(nn.Module):
         super().__init__()
         self.features = features
         self.shape = tuple(len(cut) + 1 for cut in cuts)
-        self.register_buffer("owner", owner)
+        self.register_buffer("owner", owner, persistent=False)
         for axis, (cut, width) in enumerate(zip(cuts, overlap, strict=True)):
             self.register_buffer(f"cuts_{axis}", cut)
             self.register_buffer(f"overlap_{axis}", width)

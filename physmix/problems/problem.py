@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from torch import Tensor
+import torch
 
 from physmix.errors import SettingsError, listing
 from physmix.laws import Law, parse_laws
@@ -13,6 +13,7 @@ from physmix.problems.equations import Equations
 from physmix.problems.measured import Measured
 from physmix.problems.points import Points
 from physmix.problems.regions import Region
+from physmix.problems.samples import Sample
 from physmix.problems.terms import Condition, Pin, Term
 
 _ENOUGH = 100_000
@@ -31,9 +32,9 @@ class Problem:
         equations: fields, the laws among them that hold exactly, and the residuals that are left.
         conditions: on the boundary, at the start, at points, pins, or measurements.
         unknowns: numbers that residuals name and that are to be found, with their first guesses.
-        points: of the region at which the equations' residuals are taken: their number, or the points
-            themselves, made some at a time. Beyond some hundred thousand they are not held, and their
-            number costs time, but no memory.
+        points: of the region at which the equations' residuals are taken: their number; or a sample of your
+            own, of which those in the region are taken; or points made some at a time. Beyond some hundred
+            thousand they are not held, and their number costs time, but no memory.
         boundary_points: of each condition that does not say its own number.
         seed: of all points.
 
@@ -45,7 +46,7 @@ class Problem:
     equations: Equations
     conditions: Sequence[Condition | Pin | Measured] = ()
     unknowns: Mapping[str, float] = field(default_factory=dict)
-    points: int | Points = 2500
+    points: int | Sample | Points = 2500
     boundary_points: int = 800
     seed: int = 0
 
@@ -76,10 +77,33 @@ class Problem:
             equations.laws, self.coordinates, vectors=equations.vectors, tensors=equations.tensors
         )
 
+    @property
+    def inside(self) -> Points:
+        """The points of the region, with what each of them stands for.
+
+        Raises:
+            SettingsError: if none of a sample is in the region.
+        """
+        if isinstance(self.points, int):
+            return self.region.points(self.points, self.seed)
+        if isinstance(self.points, Points):
+            return self.points
+        kept = self.points.where(self.region.contains(self.points.points))
+        if not len(kept):
+            raise SettingsError("the points", "none of them is in the region", "give others, or a number")
+        return Points(len(kept), lambda: [kept.first(len(kept))])
+
+    @property
+    def point_count(self) -> int:
+        """How many points were asked for."""
+        return self.points if isinstance(self.points, int) else len(self.points)
+
     def elsewhere(self) -> Problem:
-        """The same problem at other points; of very many no more than tell a mean square as well."""
-        count = self.points if isinstance(self.points, int) else len(self.points)
-        return replace(self, points=min(count, _ENOUGH), seed=self.seed + 7919)
+        """The same problem at other points, even over the region: what no solver has seen.
+
+        They are as many; of very many no more than tell a mean square as well.
+        """
+        return replace(self, points=min(self.point_count, _ENOUGH), seed=self.seed + 7919)
 
     def terms(self) -> list[Term]:
         """All terms: the equations first, also at the points of the conditions on the boundary.
@@ -87,8 +111,6 @@ class Problem:
         An equation that holds inside holds up to the boundary; points there keep a fit from bending
         away where no point is near.
         """
-        given = self.points
-        inside = given if isinstance(given, Points) else self.region.points(given, self.seed)
         held = [
             term
             for number, condition in enumerate(self.conditions)
@@ -97,9 +119,8 @@ class Problem:
                 self.coordinates, self.boundary_points, self.seed + 100 * (number + 1)
             )
         ]
-        at = inside.followed_by(*(term.points for term in held if isinstance(term.points, Tensor)))
         found = (
-            [Term(self.equations.name, at, self.equations.residual, share=self.region.share)]
+            [Term(self.equations.name, self._everywhere(held), self.equations.residual)]
             if self.equations.residual
             else []
         )
@@ -111,3 +132,12 @@ class Problem:
             for term in one.terms(self.coordinates, self.equations.derived)
         ]
         return found + held + pins + seen
+
+    def _everywhere(self, held: Sequence[Term]) -> Points:
+        """The points inside, and those of conditions."""
+        samples = [
+            Sample(points, torch.zeros_like(points), share)
+            for term in held
+            for points, _, share in term.batches()
+        ]
+        return self.inside.followed_by(*samples)

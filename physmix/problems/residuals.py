@@ -236,8 +236,8 @@ class Residuals:
     def _cut(self) -> Iterator[_Piece]:
         for number, term in enumerate(self.terms):
             start = 0
-            for points, known in term.batches():
-                roots = points.new_ones(len(points)) if term.share is None else term.share(points).sqrt()
+            for points, known, share in term.batches():
+                roots = share.sqrt()
                 for places, support in self.layout.supports(points):
                     width = len(self.names[number]) * max(1, len(support.columns))
                     for some in places.split(max(1, _CHUNK // width)):
@@ -292,3 +292,17 @@ class Residuals:
         known = {**places, **given, **numbers}
         state = State(self.model.coordinates, self.model.fields, known, inputs.__getitem__)
         return self.terms[piece.term].residual(state)
+
+
+def weighed_in_words(balance: Mapping[str, float]) -> str:
+    """What a balance does, against the term that counts least."""
+    least = min((value for value in balance.values() if value > 0), default=0.0)
+    if not balance or all(value == 1.0 for value in balance.values()):
+        return "terms are not balanced: each counts by its own weight alone"
+    shares = ", ".join(
+        f"{name} {value / least:.3g}" for name, value in sorted(balance.items(), key=lambda one: one[1])
+    )
+    return (
+        "terms are balanced, so that a step of the weights changes each by as much; "
+        f"by that a squared residual counts: {shares}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -66,7 +67,8 @@ class State:
 
     def with_known(self, known: Mapping[str, Tensor]) -> State:
         """The same state, with more numbers at its points."""
-        return State(self.coordinates, self.fields, {**self._known, **known}, self._lookup)
+        chained = ChainMap(dict(known), self._known)  # type: ignore[arg-type]
+        return State(self.coordinates, self.fields, chained, self._lookup)
 
     def laplacian(self, field: str) -> Float[Tensor, " point"]:
         """The sum of the second derivatives in space: all coordinates but t."""

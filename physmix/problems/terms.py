@@ -11,8 +11,10 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
 from physmix.jets import Function
+from physmix.problems.parts import Part
 from physmix.problems.points import Points
-from physmix.problems.regions import Part, Region, Sample
+from physmix.problems.regions import Region
+from physmix.problems.samples import Sample
 from physmix.problems.state import Residual, State
 
 Given = float | Function | Callable[[Tensor], Tensor]
@@ -30,7 +32,8 @@ class Term:
         known: further numbers at each point that the residual asks for by name, such as data; of points
             that are held alone.
         weight: of the term's mean square in the loss, beside the balance.
-        share: of points in that mean, one on average; all alike if omitted.
+        share: of points in that mean, one on average; all alike if omitted. Of points that are held alone:
+            others come with theirs.
     """
 
     name: str
@@ -38,14 +41,15 @@ class Term:
     residual: Residual
     known: Mapping[str, Tensor] = field(default_factory=dict)
     weight: float = 1.0
-    share: Callable[[Tensor], Tensor] | None = None
+    share: Float[Tensor, " point"] | None = None
 
-    def batches(self) -> Iterator[tuple[Tensor, Mapping[str, Tensor]]]:
-        """Points with what is known there, some at a time."""
+    def batches(self) -> Iterator[tuple[Tensor, Mapping[str, Tensor], Tensor]]:
+        """Points with what is known there, and what they stand for, some at a time."""
         if isinstance(self.points, Points):
-            yield from ((some, {}) for some in self.points)
+            yield from ((some.points, {}, some.share) for some in self.points)
         else:
-            yield self.points, self.known
+            share = self.points.new_ones(len(self.points)) if self.share is None else self.share
+            yield self.points, self.known, share
 
 
 def value_at(given: Given, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
@@ -99,25 +103,23 @@ class Condition:
         if not self.values and self.residual is None:
             raise SettingsError("a condition", "it says nothing", "give values, or a residual")
         found = []
-        for number, (part, sample) in enumerate(self._samples(points, seed)):
+        for number, (name, sample) in enumerate(self._samples(points, seed)):
             known = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(coordinates)}
             wanted = {f"given {field}": value_at(v, sample.points) for field, v in self.values.items()}
-            label = self.name or (part.name if part else f"condition {number + 1}")
-            share = part.region.share if part else None
-            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, share))
+            label = self.name or name or f"condition {number + 1}"
+            found.append(Term(label, sample.points, self._holds, known | wanted, self.weight, sample.share))
         return found
 
-    def _samples(self, points: int, seed: int) -> list[tuple[Part | None, Sample]]:
+    def _samples(self, points: int, seed: int) -> list[tuple[str, Sample]]:
         if isinstance(self.where, Tensor):
             if self.where.ndim != 2 or not len(self.where):
                 raise ShapeError("the points of a condition", self.where.shape, "(points, coordinates)")
-            at = self.where.detach().double()
-            return [(None, Sample(at, torch.zeros_like(at)))]
+            return [("", Sample.of(self.where.detach()))]
         parts = [self.where] if isinstance(self.where, Part) else list(self.where)
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
         each = -(-(self.points or points) // len(parts))
-        return [(part, part.sample(each, seed + i)) for i, part in enumerate(parts)]
+        return [(part.name, part.sample(each, seed + i)) for i, part in enumerate(parts)]
 
     def _holds(self, y: State) -> dict[str, Tensor]:
         found = {name: y[name] - y[f"given {name}"] for name in self.values}

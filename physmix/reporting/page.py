@@ -17,7 +17,7 @@ from physmix.reporting.figures import (
     violation_figure,
 )
 
-_STYLE = """
+STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
@@ -76,23 +76,28 @@ def render(report: RunReport, figures: Mapping[str, bytes]) -> str:
         f"<h1>{escape(title)}</h1><p class='lead'>{escape(lead)}</p>",
         "<h2>Laws</h2>",
         _violations(report, lawful, free),
-        _image(figures["violations"], "violation of each law"),
+        image(figures["violations"], "violation of each law"),
         "<h2>Errors on points and times not trained on</h2>",
         _errors(report),
         "<h2>Fields</h2>",
-        _image(figures["fields"], "true, predicted and error fields"),
+        image(figures["fields"], "true, predicted and error fields"),
         "<h2>Training</h2>",
-        _image(figures["losses"], "losses by step"),
+        image(figures["losses"], "losses by step"),
         "<h2>Made with</h2>",
-        _table(["package", "version"], [[k, v] for k, v in metrics["versions"].items()]),
+        table(["package", "version"], [[k, v] for k, v in metrics["versions"].items()]),
     ]
-    head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
+    return page(title, parts)
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """A whole page of these elements."""
+    head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
 def _sides(report: RunReport) -> tuple[Mapping[str, float], Mapping[str, float]]:
     own, other = (
-        {law: _number(value) for law, value in run["violations"].items()}
+        {law: number(value) for law, value in run["violations"].items()}
         for run in (report.metrics, report.twin or {"violations": {}})
     )
     return (other, own) if report.metrics["law"] == "none" else (own, other)
@@ -102,14 +107,14 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
     def cell(values: Mapping[str, float], law: str) -> str:
         if law not in values:
             return "-"
-        kind = "holds" if _number(values[law]) <= report.tolerance else "broken"
-        return f"<span class='{kind}'>{_number(values[law]):.1e}</span>"
+        kind = "holds" if number(values[law]) <= report.tolerance else "broken"
+        return f"<span class='{kind}'>{number(values[law]):.1e}</span>"
 
     rows = [
         [f"{escape(law)}<br><code>{escape(text)}</code>", cell(lawful, law), cell(free, law)]
         for law, text in report.laws.items()
     ]
-    table = _table(["law", "lawful weights", "free weights"], rows, raw=True)
+    listed = table(["law", "lawful weights", "free weights"], rows, raw=True)
     methods = ", ".join(dict.fromkeys(f["method"] for f in report.metrics["findings"]))
     note = (
         f"<p>Relative violation max |L y| / max (sum of |terms|), the larger of: {escape(methods)}; "
@@ -117,7 +122,7 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
     )
     if report.twin is None:
         note += f"<p>To see the other side: <code>{escape(report.command)}</code></p>"
-    return table + note
+    return listed + note
 
 
 def _errors(report: RunReport) -> str:
@@ -133,17 +138,20 @@ def _errors(report: RunReport) -> str:
         if "rollout_errors" in run:
             columns[f"{name}, after {run['rollout_error_steps']} steps"] = run["rollout_errors"]
     rows = [
-        [field.replace("_", " "), *(f"{_number(values[field]):.2e}" for values in columns.values())]
+        [field.replace("_", " "), *(f"{number(values[field]):.2e}" for values in columns.values())]
         for field in report.metrics["errors"]
     ]
-    return _table(["relative L2", *columns], rows)
+    return table(["relative L2", *columns], rows)
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value  # as JSON has it
+def number(value: float | None) -> float:
+    """A number as JSON has it: null is none."""
+    return math.nan if value is None else value
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = False) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = False) -> str:
+    """A table as HTML; raw cells are HTML already."""
+
     def line(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{c}</{tag}>" for c in cells) + "</tr>"
 
@@ -155,6 +163,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = Fa
     )
 
 
-def _image(figure: bytes, text: str) -> str:
+def image(figure: bytes, text: str) -> str:
+    """A PNG file as an element of a page."""
     uri = "data:image/png;base64," + base64.b64encode(figure).decode()
     return f"<img src='{uri}' alt='{escape(text)}'>"

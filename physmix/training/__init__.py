@@ -7,12 +7,14 @@ from physmix.training.checkpoint import (
     save_checkpoint,
 )
 from physmix.training.data import FlowData
+from physmix.training.fields import as_flow, as_mesh
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import Forecast, forecast
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import History, Stage, Task, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
+from physmix.training.quantities import Quantities, Quantity
 from physmix.training.saved import load_solution, save_solution
 from physmix.training.solution import Solution, solve
 from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
@@ -32,12 +34,16 @@ __all__ = [
     "LevenbergMarquardt",
     "March",
     "Posterior",
+    "Quantities",
+    "Quantity",
     "Solution",
     "Solver",
     "Stage",
     "Step",
     "Task",
     "Trace",
+    "as_flow",
+    "as_mesh",
     "fit",
     "fit_fields",
     "forecast",

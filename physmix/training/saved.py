@@ -15,7 +15,7 @@ from physmix.training.trace import Step, Trace
 
 _STEP = ("loss", "gradient", "step", "damping", "seconds")
 _WORDS = ("reason", "solver")
-_NUMBERS = ("unknowns", "residuals", "fresh")
+_NUMBERS = ("unknowns", "residuals", "fresh", "balance")
 
 
 def save_solution(folder: Path, solution: Solution) -> None:
@@ -48,7 +48,8 @@ def load_solution(folder: Path, problem: Problem, model: PotentialModel) -> Solu
     load_weights(folder, model)
     steps = [Step(*map(float, numbers)) for numbers in kept["steps"]]
     trace = Trace(steps, kept["reason"], kept["solver"], kept["ended"])
-    return Solution(problem, model, kept["unknowns"], trace, kept["residuals"], kept["fresh"])
+    unknowns, residuals, fresh, balance = (kept[name] for name in _NUMBERS)
+    return Solution(problem, model, unknowns, trace, residuals, fresh, balance)
 
 
 def _whole(kept: Any) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -15,7 +17,17 @@ from physmix.checking import Finding, judge_model
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import WeightLayout
-from physmix.problems import Part, Problem, Region, Residuals, State, feature_model, quadrature
+from physmix.problems import (
+    Part,
+    Problem,
+    Region,
+    Residuals,
+    State,
+    adapted_sample,
+    feature_model,
+    quadrature,
+    weighed_in_words,
+)
 from physmix.problems.terms import Given
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import forecast
@@ -23,6 +35,22 @@ from physmix.training.solvers import Solver, choose
 from physmix.training.trace import Step, Trace, drive
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
+
+
+class Asked(Mapping[str, Tensor]):
+    """Values that are made when they are asked for."""
+
+    def __init__(self, rules: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._rules = rules
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._rules[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
 
 
 @dataclass(frozen=True)
@@ -36,6 +64,7 @@ class Solution:
         trace: of the solver.
         residuals: the root mean square of each at the points of the problem, by "term: residual".
         fresh: the same at points that the solver has not seen.
+        balance: how much each term counts by itself, beside its weight; see `Residuals.balanced`.
     """
 
     problem: Problem
@@ -44,6 +73,7 @@ class Solution:
     trace: Trace
     residuals: Mapping[str, float]
     fresh: Mapping[str, float]
+    balance: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, points: Float[Tensor, "point coordinate"]) -> State:
         """Fields and their derivatives at points, in physical units: y["ux"], y.d("ux", "xy").
@@ -52,6 +82,7 @@ class Solution:
         """
         layout = WeightLayout(self.model)
 
+        @cache
         def lookup(entry: Entry) -> Tensor:
             found = points.new_zeros(len(points))
             derivatives = DerivativeMap(self.model, [entry])
@@ -65,8 +96,9 @@ class Solution:
         numbers = {name: points.new_full((len(points),), value) for name, value in self.unknowns.items()}
         places = {name: points[:, i] for i, name in enumerate(self.problem.coordinates)}
         state = State(self.problem.coordinates, self.model.fields, places | numbers, lookup)
-        derived = {name: rule(state) for name, rule in self.problem.equations.derived.items()}
-        return State(self.problem.coordinates, self.model.fields, places | numbers | derived, lookup)
+        derived = Asked({k: partial(rule, state) for k, rule in self.problem.equations.derived.items()})
+        known = ChainMap(places, numbers, derived)  # type: ignore[arg-type]
+        return State(self.problem.coordinates, self.model.fields, known, lookup)
 
     def integral(
         self, where: Part | Region, integrand: Callable[[State], Tensor], *, nodes: int = 64, **fixed: float
@@ -86,10 +118,44 @@ class Solution:
         normals = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(self.problem.coordinates)}
         return float((weights * integrand(state.with_known(normals))).sum())
 
+    def residual_size(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
+        """The root of the sum of squares of the equations' residuals, each over its root mean square here."""
+        rule = self.problem.equations.residual
+        if rule is None:
+            return points.new_zeros(len(points))
+        found = torch.stack(list(rule(self.at(points)).values())).square()
+        return (found / found.mean(1, keepdim=True).clamp(min=1e-300)).sum(0).sqrt()
+
+    def adapted(
+        self, points: int | None = None, *, power: float = 1.0, floor: float = 1.0, seed: int = 1
+    ) -> Problem:
+        """The problem at points that are denser where the residuals of this solution are large.
+
+            solution = solve(solution.adapted(), solution.model)
+
+        It helps where points miss what is small. Where features limit the error, or points are merely few,
+        even points do as well: on a steep Burgers wave errors stayed within 0.9 to 1.8 times the same.
+
+        Args:
+            points: of the region; as many as before if omitted.
+            power: see `adapted_sample`.
+            floor: see `adapted_sample`.
+            seed: of the draw.
+        """
+        count = points or self.problem.point_count
+        region = self.problem.region
+        sample = adapted_sample(region, self.residual_size, count, power=power, floor=floor, seed=seed)
+        return replace(self.problem, points=sample)
+
     def judge(self, *, points: int = 256, boxes: int = 8, seed: int = 1) -> list[Finding]:
         """The laws, judged independently of the derivatives that the solver used."""
         box = self.problem.region.box
         return judge_model(self.model, self.problem.laws, box, points=points, boxes=boxes, seed=seed)
+
+    @property
+    def weighing(self) -> str:
+        """How terms were weighed against each other, in words."""
+        return weighed_in_words(self.balance)
 
     @property
     def limited_by(self) -> str:
@@ -173,7 +239,9 @@ def solve(
     residuals.forget()
     fresh = Residuals(problem.elsewhere(), model)
     fresh.unknowns = residuals.unknowns
-    solution = Solution(problem, model, residuals.unknowns, trace, residuals.sizes(), fresh.sizes())
+    weighed = {term.name: b for term, b in zip(residuals.terms, residuals.balance, strict=True)}
+    sizes = residuals.sizes(), fresh.sizes()
+    solution = Solution(problem, model, residuals.unknowns, trace, *sizes, weighed)
     if report:
         report(f"stopped: {trace.reason}; the error is limited by {solution.limited_by}")
     return solution

@@ -16,8 +16,9 @@ from torch import Tensor
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
 from physmix.mixing.support import WeightLayout
-from physmix.problems import Part, Region, State, quadrature
-from physmix.problems.regions import Sample
+from physmix.problems import MeshRegion, Part, Region, State, quadrature
+from physmix.problems.parts import Round, Side
+from physmix.problems.samples import Sample, joined
 from physmix.problems.terms import Given, value_at
 from physmix.training.solution import Solution
 
@@ -77,7 +78,10 @@ def total(
         fixed: coordinates that are held, such as t=1.0.
     """
     region = where if isinstance(where, Region) else where.region
-    held = {*fixed} if isinstance(where, Region) else {*fixed, where.axis}
+    assert isinstance(region, Region)
+    held = {*fixed, where.axis} if isinstance(where, Side) else {*fixed}
+    if isinstance(region, MeshRegion) or not isinstance(where, Region | Side | Round):
+        held |= {*region.box} - {"t"}  # cells and curves have fine quadratures of their own
     places = {name: some for name, some in _breaks(model, region).items() if name not in held}
     samples, weights = [], []
     for panel in itertools.product(*map(itertools.pairwise, places.values())):
@@ -87,8 +91,7 @@ def total(
         )
         samples.append(sample)
         weights.append(weight)
-    points, normals = (torch.cat([getattr(s, name) for s in samples]) for name in ("points", "normals"))
-    return float((torch.cat(weights) * integrand(Sample(points, normals))).sum())
+    return float((torch.cat(weights) * integrand(joined(*samples))).sum())
 
 
 def carry_totals(solution: Solution, given: Mapping[str, Given]) -> None:

@@ -16,7 +16,7 @@ from physmix.files import configurations
 from physmix.flows import read_flow
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
-GROUPS = {"ensemble", "experiment", "flow", "law", "model", "task", "training"}
+GROUPS = {"ensemble", "experiment", "flow", "law", "model", "problem", "task", "training"}
 EXPERIMENTS = sorted(p.stem for p in FILES if p.parent.name == "experiment")
 
 
@@ -30,7 +30,7 @@ def load(group, name):
 
 def test_every_file_is_in_a_group_that_is_tested_here():
     assert {p.parent.name for p in FILES if p.parent.name} == GROUPS
-    assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate"}
+    assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate", "solve"}
 
 
 @pytest.mark.parametrize("group", sorted(GROUPS - {"ensemble", "experiment", "training"}))

@@ -11,6 +11,7 @@ SCRIPTS = {
     "check_constraints": "check",
     "explain_law": "explain",
     "simulate": "simulate",
+    "solve": "solve",
     "train": "train",
 }
 

@@ -3,6 +3,7 @@
 import re
 import sys
 
+import meshio
 import numpy as np
 import pytest
 
@@ -16,7 +17,6 @@ TRIANGLES = {"triangle": np.array([[0, 1, 2], [0, 2, 3]])}
 
 @pytest.mark.parametrize("cells", [{}, TRIANGLES], ids=["points", "triangles"])
 def test_a_mesh_comes_back(tmp_path, cells):
-    meshio = pytest.importorskip("meshio")
     path = tmp_path / "new" / "flow.vtu"
     write_vtu(path, Mesh(POINTS, cells, FIELDS))
     found = read_mesh(path)
@@ -31,7 +31,6 @@ def test_a_mesh_comes_back(tmp_path, cells):
 
 
 def test_meshes_of_other_programs_are_read(tmp_path):
-    meshio = pytest.importorskip("meshio")
     space = np.c_[POINTS, [0.0, 0.0, 0.0, 1.0]]
     meshio.write(tmp_path / "body.msh", meshio.Mesh(space, [("tetra", np.array([[0, 1, 2, 3]]))]), "gmsh22")
     found = read_mesh(tmp_path / "body.msh")
@@ -41,7 +40,6 @@ def test_meshes_of_other_programs_are_read(tmp_path):
 
 @pytest.mark.parametrize("grid", [(3, 4), (3, 4, 2)])
 def test_a_grid_is_what_paraview_expects(tmp_path, grid):
-    pytest.importorskip("pyevtk")
     axes = {name: 0.5 + 0.25 * np.arange(n) for name, n in zip("xyz", grid, strict=False)}
     p, u = (
         np.random.default_rng(0).normal(size=grid),
@@ -68,8 +66,6 @@ def test_a_grid_is_what_paraview_expects(tmp_path, grid):
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
-    pytest.importorskip("meshio")
-    pytest.importorskip("pyevtk")
     with pytest.raises(ShapeError, match="field p"):
         write_vtu(tmp_path / "a.vtu", Mesh(POINTS, {}, {"p": np.zeros(3)}))
     axes = {"x": np.arange(3.0), "y": np.arange(4.0)}

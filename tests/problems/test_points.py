@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from physmix.errors import SettingsError, ShapeError
-from physmix.problems import AdvectionDiffusion, Condition, Points, Problem, Region, Residuals, feature_model
+from physmix.problems import (
+    AdvectionDiffusion,
+    Condition,
+    Points,
+    Problem,
+    Region,
+    Residuals,
+    Sample,
+    feature_model,
+)
 from physmix.problems import points as points_module
 from physmix.problems import residuals as residuals_module
 from physmix.training.gauss_newton import linear_system
@@ -25,34 +34,36 @@ def problem(points, region=REGION):
 @pytest.fixture
 def small_batches(monkeypatch):
     monkeypatch.setattr(points_module, "BATCH", 37)
-    monkeypatch.setattr("physmix.problems.regions.BATCH", 37)
 
 
 def test_parts_of_a_sample_are_the_sample(small_batches):
     made = list(REGION.points(100, seed=4))
     assert [len(some) for some in made] == [37, 37, 26]
     points_module.BATCH = 2**16
-    assert torch.equal(torch.cat(made), REGION.sample(100, seed=4).points)
+    assert torch.equal(torch.cat([some.points for some in made]), REGION.sample(100, seed=4).points)
 
 
 def test_points_come_from_a_file_some_at_a_time(small_batches, tmp_path):
     rows = np.random.default_rng(0).random((90, 2))
     np.save(tmp_path / "points.npy", rows)
     read = Points.of(np.load(tmp_path / "points.npy", mmap_mode="r"))
-    batches = list(read.followed_by(torch.zeros(5, 2, dtype=torch.float64)))
+    batches = list(read.followed_by(Sample.of(torch.zeros(5, 2))))
     assert [len(some) for some in batches] == [37, 37, 21]
-    assert np.array_equal(torch.cat(batches)[:90].numpy(), rows)
+    assert np.array_equal(torch.cat([some.points for some in batches])[:90].numpy(), rows)
     with pytest.raises(SettingsError, match="there are none"):
         Points.of(rows[:0])
+    with pytest.raises(ShapeError, match="one for each point"):
+        Points.of(rows, rows[:, 0][1:])
     with pytest.raises(ShapeError, match="points made in parts"):
-        list(Points(91, lambda: [torch.from_numpy(rows)]))
+        list(Points(91, lambda: [Sample.of(torch.from_numpy(rows))]))
 
 
 @pytest.mark.parametrize("subdomains", [None, (2, 2)])
 @pytest.mark.parametrize("region", [REGION, Region(x=(0, 1), y=(0, 2)).graded(x=[0.2])])
 def test_a_streamed_system_is_the_held_one(subdomains, region, monkeypatch):
     """The same sums, gradients and unknowns to round-off, though nothing is kept between passes."""
-    asked = problem(700, region)
+    sample = region.sample(700)
+    asked = problem(sample, region)
     model = feature_model(asked, 25, slope=2.0, subdomains=subdomains)
     held = Residuals(asked, model)
     held.balanced()
@@ -60,7 +71,7 @@ def test_a_streamed_system_is_the_held_one(subdomains, region, monkeypatch):
     monkeypatch.setattr(points_module, "BATCH", 150)
     monkeypatch.setattr(residuals_module, "_KEPT", 0)
     monkeypatch.setattr(residuals_module, "_CHUNK", 5000)
-    streamed = Residuals(problem(Points.of(asked.region.sample(700).points), region), model)
+    streamed = Residuals(problem(Points.of(sample.points, sample.share), region), model)
     assert held.kept > 0
     assert streamed.kept == 0
     assert streamed.count == held.count

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from physmix.errors import SettingsError, ShapeError
-from physmix.jets import coordinates
-from physmix.problems import Condition, NavierStokes, Pin, Problem, Region, quadrature
+from physmix.jets import ball, coordinates, parse_function
+from physmix.problems import Condition, NavierStokes, Pin, Problem, Region, Sample, quadrature
 from physmix.problems.terms import value_at
 
 CHANNEL = Region(t=(0, 1), x=(0, 2.2), y=(0, 0.41)).without({"x": 0.2, "y": 0.2}, 0.05)
+SQUARE = Region(x=(0, 1), y=(0, 1))
+CUBE = Region(x=(0, 1), y=(0, 1), z=(0, 1))
 
 
 def test_points_are_inside_and_not_in_holes():
@@ -45,7 +47,58 @@ def test_a_limit_cuts_off_a_region():
     _, weights = quadrature(region, 60)
     shape = torch.linspace(0, 3, 4001, dtype=torch.float64)
     area = 3 - float(torch.trapezoid(0.3 / (1 + 9 * (shape - 1) ** 2), shape))
-    assert float(weights.sum()) == pytest.approx(area, rel=1e-2)
+    assert float(weights.sum()) == pytest.approx(area, rel=1e-8)  # cut in pieces, not left out
+
+
+def test_where_a_limit_is_zero_is_a_part():
+    x, y = coordinates("xy")
+    region = Region(x=(0, 3), y=(0, 1)).inside(y - 0.3 / (1 + 9 * (x - 1) ** 2), "bump")
+    sample = region.part("bump").sample(400, seed=2)
+    at = sample.points[:, 0]
+    torch.testing.assert_close(sample.points[:, 1], 0.3 / (1 + 9 * (at - 1) ** 2))
+    outside = region.contains(sample.points + 1e-6 * sample.normals)
+    assert not bool(outside.any())
+    fine = torch.linspace(0, 3, 100001, dtype=torch.float64)
+    slope = -0.3 * 18 * (fine - 1) / (1 + 9 * (fine - 1) ** 2) ** 2
+    length = float(torch.trapezoid((1 + slope**2).sqrt(), fine))
+    _, weights = quadrature(region.part("bump"), 16)
+    assert float(weights.sum()) == pytest.approx(length, rel=1e-9)
+    # The mean of x over the curve: with its shares a sample has that of arc length.
+    mean = float(torch.trapezoid(fine * (1 + slope**2).sqrt(), fine)) / length
+    assert float((sample.share * at).mean()) == pytest.approx(mean, rel=2e-3)
+
+
+def test_the_flux_out_of_an_intersection_is_its_volume():
+    x, y = coordinates("xy")
+    disc = Region(x=(-1, 1), y=(-1, 1)).inside(ball([x, y], [0, 0], 0.8, inside=True), "rim")
+    half = disc.inside(y - 0.3 * x, "cut")
+    assert [part.name for part in half.boundary][-2:] == ["rim", "cut"]
+    total = 0.0
+    for name in ("rim", "cut"):
+        sample, weights = quadrature(half.part(name), 64)
+        total += float((weights * (sample.points * sample.normals).sum(1)).sum())
+    _, weights = quadrature(half, 64)
+    area = math.pi * 0.64 / 2
+    assert float(weights.sum()) == pytest.approx(area, rel=2e-3)
+    assert total == pytest.approx(2 * area, rel=2e-3)  # one piece at each end of the rim is cut
+    moving = Region(t=(0, 2), x=(-1, 1), y=(-1, 1)).inside(parse_function("0.64 - x^2 - y^2", "txy"), "rim")
+    _, weights = quadrature(moving.part("rim"), 8)
+    assert float(weights.sum()) == pytest.approx(2 * 2 * math.pi * 0.8, rel=1e-9)
+    _, weights = quadrature(moving.part("rim"), 8, t=1.0)
+    assert float(weights.sum()) == pytest.approx(2 * math.pi * 0.8, rel=1e-9)
+
+
+def test_a_sample_of_ones_own_is_taken_where_it_is_inside():
+    points = torch.tensor([[0.5, 0.5], [1.5, 0.5], [0.2, 0.9]], dtype=torch.float64)
+    box = Region(x=(0, 1), y=(0, 1))
+    own = Problem(box, NavierStokes("xy", 0.1), points=Sample.of(points, torch.tensor([1.0, 5.0, 3.0])))
+    (term,) = own.terms()
+    held = term.points.held()
+    assert held.points.tolist() == [[0.5, 0.5], [0.2, 0.9]]
+    assert held.share.tolist() == pytest.approx([0.5, 1.5])
+    assert own.elsewhere().points == 3
+    with pytest.raises(SettingsError, match="none of them"):
+        Problem(box, NavierStokes("xy", 0.1), points=Sample.of(points + 2)).terms()
 
 
 def test_the_boundary_is_that_of_space():
@@ -58,8 +111,8 @@ def test_graded_samples_are_as_many_between_the_places():
     x = region.sample(900).points[:, 0]
     for low, high in [(-1, -0.1), (-0.1, 0.1), (0.1, 1)]:
         assert 285 < int(((x >= low) & (x < high)).sum()) < 315
-    share = region.share(region.sample(900).points)
-    assert float(share.mean()) == pytest.approx(1.0, abs=1e-2)
+    share = region.sample(900).share
+    assert float(share.mean()) == pytest.approx(1.0)
     assert float(share.max() / share.min()) == pytest.approx(0.9 / 0.2)
     side = region.part("y=low").sample(300).points[:, 0]
     assert 90 < int((side.abs() < 0.1).sum()) < 110
@@ -110,6 +163,11 @@ def test_a_pin_is_one_place_at_all_times():
         (lambda: CHANNEL.graded(x=[3.0]), "increasing"),
         (lambda: Region(x=(0, 1), y=(0, 1)).without({"x": 0.5, "y": 0.5}, 5).sample(10), "almost none"),
         (lambda: quadrature(CHANNEL, 4, z=1.0), "there is no z"),
+        (lambda: CHANNEL.inside(lambda p: p[:, 1], "x=low"), "already"),
+        (lambda: SQUARE.inside(lambda p: p[:, 0] + 1, "cut").part("cut").sample(3), "empty"),
+        (lambda: CUBE.inside(lambda p: p[:, 0], "cut").part("cut").sample(3), "curve"),
+        (lambda: Sample.of(torch.zeros(0, 2)), "empty"),
+        (lambda: Sample.of(torch.ones(1, 2), -torch.ones(1)), "negative"),
         (lambda: Condition(CHANNEL.start).terms("txy", 10, 0), "says nothing"),
         (lambda: Condition([], {"ux": 0.0}).terms("txy", 10, 0), "nowhere"),
         (lambda: value_at(math.nan, torch.zeros(3, 2)), "not finite"),

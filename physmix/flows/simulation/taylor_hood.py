@@ -18,8 +18,8 @@ from scipy.sparse.linalg import splu
 from physmix.errors import SettingsError
 from physmix.flows.simulation.finite_elements import Array, finite_elements
 
-Velocity = Callable[[Array], tuple[Array | float, Array | float]]
-"""Takes places, (2, ...), to the velocities along x and y there."""
+Velocity = Callable[[Array], tuple[Array | float | None, Array | float | None]]
+"""Takes places, (2, ...), to the velocities along x and y there; None leaves one free."""
 
 
 class TaylorHood:
@@ -30,8 +30,9 @@ class TaylorHood:
     Args:
         mesh: of quadrilaterals, with names for its boundaries.
         degree: of the velocity, from 2 up.
-        velocity: on boundaries, by name; where two meet the later one holds. Elsewhere nothing acts on
-            the boundary: viscosity du/dn = p n. With all given, one pressure is fixed as well.
+        velocity: on boundaries, by name; where two meet the later one holds. Elsewhere, and along a
+            component that is left free, nothing acts on the boundary: viscosity du/dn = p n. With all of it
+            given, one pressure is fixed as well.
 
     Attributes:
         fixed, values: which parts of a state are given, and what they are.
@@ -64,7 +65,7 @@ class TaylorHood:
         slope = fem.BilinearForm(lambda u, q, w: u.grad[w["axis"]] * q)
         self._divergence = [slope.assemble(self.velocity, self.pressure, axis=axis) for axis in (0, 1)]
         self.fixed, self.values = self._boundary(velocity)
-        self.closed = not set(mesh.boundaries) - set(velocity)
+        self.closed = len(self.fixed) == 2 * len(self.velocity.get_dofs().all())
         if self.closed:  # the pressure is known up to a constant
             self.fixed = np.append(self.fixed, 2 * self.size)
             self.values = np.append(self.values, 0.0)
@@ -76,6 +77,8 @@ class TaylorHood:
             basis = self.velocity.boundary(name)
             at = self.velocity.get_dofs(name).all()
             for axis in (0, 1):
+                if given(np.zeros((2, 1)))[axis] is None:
+                    continue
                 values = basis.project(lambda x, axis=axis, given=given: given(x)[axis] + 0 * x[0])
                 found |= dict(zip((at + axis * self.size).tolist(), values[at].tolist(), strict=True))
         return np.array(sorted(found)), np.array([found[key] for key in sorted(found)])

@@ -35,9 +35,9 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
     """u_t + u . grad u + grad p = nu laplacian u + f with div u = 0, for a density of one.
 
     With exact="mass" the fields are the velocities ux, uy (uz) and the pressure p, div u = 0 is held by
-    the weights, and the momentum equations are residuals. With "mass and momentum" the fields are u and
-    the momentum flux s = u u + p I - nu (grad u + grad u^T); u_t + div s = 0 is held as well, and what is
-    left is that very definition, without p, which is `derived`.
+    the weights, and the momentum equations are residuals; the momentum flux
+    s = u u + p I - nu (grad u + grad u^T) is `derived`. With "mass and momentum" the fields are u and s;
+    u_t + div s = 0 is held as well, and what is left is that very definition, without p, which is `derived`.
 
     Args:
         coordinates: "xy", "txy", "xyz" or "txyz"; without t the flow is steady.
@@ -57,7 +57,6 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
         raise SettingsError(
             "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
         )
-    velocity = tuple(f"u{axis}" for axis in axes)
     if not pressure:
         if force is not None or exact != "mass":
             raise SettingsError(
@@ -65,14 +64,7 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
             )
         return _without_pressure(coordinates, axes, viscosity)
     if exact == "mass":
-
-        def residual(y: State) -> dict[str, Tensor]:
-            pull = force(y) if force else {}
-            return {f"momentum_{a}": _momentum(y, a, axes, viscosity) - pull.get(a, 0.0) for a in axes}
-
-        return Equations(
-            "Navier-Stokes", coordinates, (*velocity, "p"), {"mass": "div(u) = 0"}, residual, vectors=("u",)
-        )
+        return _with_pressure(coordinates, axes, viscosity, force)
     if force is not None:
         raise SettingsError(
             "Navier-Stokes", "a force changes the momentum that is to be exact", 'use exact="mass"'
@@ -95,12 +87,33 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
     return Equations(
         "Navier-Stokes",
         coordinates,
-        (*velocity, *(f"s{a}{b}" for a, b in pairs)),
+        (*(f"u{a}" for a in axes), *(f"s{a}{b}" for a, b in pairs)),
         {"mass": "div(u) = 0", "momentum": f"{rate}div(s) = 0"},
         constitutive,
         vectors=("u",),
         tensors=("s",),
         derived={"p": mean_normal},
+    )
+
+
+def _with_pressure(
+    coordinates: Sequence[str], axes: Sequence[str], viscosity: Number, force: Force | None
+) -> Equations:
+    def residual(y: State) -> dict[str, Tensor]:
+        pull = force(y) if force else {}
+        return {f"momentum_{a}": _momentum(y, a, axes, viscosity) - pull.get(a, 0.0) for a in axes}
+
+    def flux(a: str, b: str) -> Callable[[State], Tensor]:
+        return lambda y: _flux(y, a, b, viscosity) + (y["p"] if a == b else 0.0)
+
+    return Equations(
+        "Navier-Stokes",
+        coordinates,
+        (*(f"u{a}" for a in axes), "p"),
+        {"mass": "div(u) = 0"},
+        residual,
+        vectors=("u",),
+        derived={f"s{a}{b}": flux(a, b) for a, b in itertools.combinations_with_replacement(axes, 2)},
     )
 
 

@@ -1,0 +1,317 @@
+"""Problems as configurations hold them: plain keys and formulas, parsed and never evaluated.
+
+region:     {box: {x: [0, 4], y: [0, 1]}}         or {mesh: body.msh}, then box holds t alone, if anything
+            holes: [{x: 0.2, y: 0.2, radius: 0.05}], inside: {floor: y - bump}, grading: {x: [1.0, 2.0]}
+equations:  {name: navier_stokes, viscosity: nu}  or burgers, advection_diffusion, or your own:
+            {name: own, fields: [T, q], laws: {energy: dt(T) + dx(q) = 0}, residuals: {Fourier: q + k*dx(T)}}
+conditions: - {where: [x=low], values: {ux: 4*y*(1 - y), uy: 0}}       parts, "boundary" or "start"
+            - {where: [x=low], table: inflow.csv, along: y, fields: [ux]}
+            - {where: [x=high], residuals: {force: nu*dx(ux) - p}}
+            - {pin: {p: 0}, place: {x: 0, y: 0}}
+            - {measured: probes.csv, fields: [ux, uy], deviation: 0.01}
+constants:  {nu: 0.02}                            numbers by name
+let:        {bump: 0.25*exp(-6*(x - 1.5)^2)}      formulas that others name
+unknowns:   {nu: 0.1}                             numbers to be found, with first guesses
+points:     3000                                  or a file of points
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from physmix.commands.registry import call, choose
+from physmix.errors import SettingsError, listing
+from physmix.flows import read_sensors
+from physmix.jets import parse_function
+from physmix.problems import (
+    AdvectionDiffusion,
+    Burgers,
+    Condition,
+    Equations,
+    Formula,
+    Measured,
+    NavierStokes,
+    Part,
+    Pin,
+    Problem,
+    Region,
+    State,
+    read_points,
+    read_profile,
+)
+from physmix.problems.terms import Given
+
+_FORMULAS = ("distance", "stream", "potential")  # keys of walls and liftings
+_ROUNDS = 8  # of formulas that name others
+_LONGEST = 20_000
+
+
+@dataclass(frozen=True)
+class Notation:
+    """What names in the formulas of a configuration stand for.
+
+    Attributes:
+        constants: numbers.
+        let: formulas.
+    """
+
+    constants: Mapping[str, float]
+    let: Mapping[str, str]
+
+    @classmethod
+    def of(cls, constants: Mapping[str, Any], let: Mapping[str, Any]) -> Notation:
+        """Check what a configuration says.
+
+        Raises:
+            SettingsError: if a constant is no number, or a formula no text.
+        """
+        for name, value in constants.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise SettingsError("the constants", f"{name}={value!r}", "give a number")
+        for name, text in let.items():
+            if not isinstance(text, str) or not name.isidentifier():
+                raise SettingsError("let", f"{name}: {text!r}", "give formulas by name")
+        return cls({name: float(value) for name, value in constants.items()}, dict(let))
+
+    def spelled(self, text: object) -> str:
+        """A formula with what it names written out.
+
+        Raises:
+            SettingsError: if it is neither text nor a number, or formulas name each other in a circle.
+        """
+        if isinstance(text, bool) or not isinstance(text, str | int | float):
+            raise SettingsError("a formula", f"{text!r}", "write a text such as 4*y*(1 - y)")
+        found = str(text)
+        if not self.let:
+            return found
+        names = re.compile(rf"\b({'|'.join(map(re.escape, self.let))})\b")
+        for _ in range(_ROUNDS):
+            if not names.search(found):
+                return found
+            found = names.sub(lambda match: f"({self.let[match[1]]})", found)
+            if len(found) > _LONGEST:
+                break
+        raise SettingsError("let", f"{text!r} names formulas without end", "let none name itself")
+
+    def written(self, text: object) -> str:
+        """The same, with constants as numbers: for what knows coordinates alone."""
+        found = self.spelled(text)
+        for name, value in self.constants.items():
+            found = re.sub(rf"\b{re.escape(name)}\b", f"({value!r})", found)
+        return found
+
+    def formula(self, text: object) -> Formula:
+        """A formula of fields and coordinates."""
+        return Formula(self.spelled(text), self.constants)
+
+    def number(self, value: float | str) -> float | str:
+        """A number, a constant, or the name of an unknown."""
+        return self.constants.get(value, value) if isinstance(value, str) else value
+
+    def residual(self, texts: Mapping[str, Any]) -> Callable[[State], dict[str, Tensor]]:
+        """Named residuals."""
+        formulas = {str(name): self.formula(text) for name, text in texts.items()}
+        return lambda y: {name: formula(y) for name, formula in formulas.items()}
+
+
+def written_out(settings: Sequence[Mapping[str, Any]], notation: Notation) -> list[dict[str, Any]]:
+    """Walls or liftings with what their formulas name written out."""
+    return [{k: notation.written(v) if k in _FORMULAS else v for k, v in one.items()} for one in settings]
+
+
+def read_problem(settings: Mapping[str, Any], seed: int = 0) -> tuple[Problem, Notation]:
+    """The problem of a configuration, and what its names stand for.
+
+    Raises:
+        SettingsError: for a key that is unknown or missing, or a value of another type.
+        FormulaTextError, FunctionTextError: if a formula cannot be read.
+        PhysmixError: if a file cannot be read.
+    """
+    return call(_problem, settings, "the problem", seed=seed)
+
+
+def _problem(
+    *,
+    seed: int,
+    region: Mapping[str, Any],
+    equations: Mapping[str, Any],
+    conditions: Sequence[Mapping[str, Any]] = (),
+    constants: Mapping[str, Any] | None = None,
+    let: Mapping[str, Any] | None = None,
+    unknowns: Mapping[str, Any] | None = None,
+    points: int | str = 2500,
+    boundary_points: int = 800,
+) -> tuple[Problem, Notation]:
+    notation = Notation.of(constants or {}, let or {})
+    where = call(_region, region, "the region", notation=notation)
+    kind = choose(EQUATIONS, equations.get("name"), "the equations")
+    own = {key: value for key, value in equations.items() if key != "name"}
+    solved = call(kind, own, "the equations", coordinates=where.coordinates, notation=notation)
+    held = [_condition(one, where, notation) for one in conditions]
+    guesses = Notation.of(unknowns or {}, {}).constants
+    inside = read_points(points, where.coordinates) if isinstance(points, str) else points
+    return Problem(where, solved, held, guesses, inside, boundary_points, seed), notation
+
+
+def _region(
+    *,
+    notation: Notation,
+    box: Mapping[str, Any] | None = None,
+    mesh: str = "",
+    graded: bool = False,
+    holes: Sequence[Mapping[str, Any]] = (),
+    inside: Mapping[str, Any] | None = None,
+    grading: Mapping[str, Any] | None = None,
+) -> Region:
+    ends = {str(name): _pair(name, value) for name, value in (box or {}).items()}
+    region = Region.from_mesh(mesh, graded=graded, **ends) if mesh else Region(**ends)
+    for hole in holes:
+        centre = {str(name): value for name, value in hole.items() if name != "radius"}
+        if "radius" not in hole or not all(isinstance(v, int | float) for v in hole.values()):
+            raise SettingsError("a hole", f"{dict(hole)}", "write {x: 0.2, y: 0.2, radius: 0.05}")
+        region = region.without(centre, hole["radius"])
+    for name, text in (inside or {}).items():
+        region = region.inside(parse_function(notation.written(text), region.coordinates), str(name))
+    for name, places in (grading or {}).items():
+        if not isinstance(places, list) or not all(isinstance(p, int | float) for p in places):
+            raise SettingsError("the region", f"grading of {name}: {places!r}", "give a list of places")
+        region = region.graded(**{str(name): places})
+    return region
+
+
+def _pair(name: object, value: object) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(v, int | float) for v in value):
+        raise SettingsError("the region", f"{name}: {value!r}", "give the lowest and highest value, [0, 1]")
+    return float(value[0]), float(value[1])
+
+
+def _navier_stokes(
+    *, coordinates: Sequence[str], notation: Notation, viscosity: float | str, exact: str = "mass"
+) -> Equations:
+    if exact not in ("mass", "mass and momentum"):
+        raise SettingsError("the equations", f"exact={exact!r}", "give mass, or mass and momentum")
+    return NavierStokes(coordinates, notation.number(viscosity), exact=exact)  # type: ignore[arg-type]
+
+
+def _burgers(*, coordinates: Sequence[str], notation: Notation, viscosity: float | str) -> Equations:
+    del coordinates  # t, x; a problem refuses others
+    return Burgers(notation.number(viscosity))
+
+
+def _advection_diffusion(
+    *, coordinates: Sequence[str], notation: Notation, diffusivity: float | str, velocity: Sequence[str]
+) -> Equations:
+    formulas = [notation.formula(text) for text in velocity]
+    return AdvectionDiffusion(
+        coordinates, notation.number(diffusivity), lambda y: [formula(y) for formula in formulas]
+    )
+
+
+def _own(
+    *,
+    coordinates: Sequence[str],
+    notation: Notation,
+    fields: Sequence[str],
+    laws: Mapping[str, Any] | None = None,
+    residuals: Mapping[str, Any] | None = None,
+    vectors: Sequence[str] = (),
+    tensors: Sequence[str] = (),
+    sizes: Mapping[str, Any] | None = None,
+) -> Equations:
+    return Equations(
+        "equations",
+        coordinates,
+        fields,
+        {str(name): str(text) for name, text in (laws or {}).items()},
+        notation.residual(residuals) if residuals else None,
+        vectors=vectors,
+        tensors=tensors,
+        sizes=Notation.of(sizes or {}, {}).constants,
+    )
+
+
+EQUATIONS: dict[str, Callable[..., Equations]] = {
+    "advection_diffusion": _advection_diffusion,
+    "burgers": _burgers,
+    "navier_stokes": _navier_stokes,
+    "own": _own,
+}
+
+
+def _condition(settings: Mapping[str, Any], region: Region, notation: Notation) -> Condition | Pin | Measured:
+    kind = next((name for name in _CONDITIONS if name in settings), None)
+    if kind is None:
+        remedy = f"give one of {listing(_CONDITIONS)}"
+        raise SettingsError("a condition", f"its keys are {listing(settings)}", remedy)
+    return call(_CONDITIONS[kind], settings, "a condition", region=region, notation=notation)
+
+
+def parts_of(region: Region, where: str | Sequence[str]) -> list[Part]:
+    """Parts by name; "boundary" are all in space, "start" is the first time.
+
+    Raises:
+        SettingsError: if there is none of a name.
+    """
+    found: list[Part] = []
+    for name in [where] if isinstance(where, str) else where:
+        if name == "boundary" and name not in region.parts:
+            found += region.boundary
+        else:
+            found.append(region.part("t=low" if name == "start" else name))
+    return found
+
+
+def _on_parts(
+    *,
+    region: Region,
+    notation: Notation,
+    where: str | Sequence[str],
+    values: Mapping[str, Any] | None = None,
+    table: str = "",
+    along: str = "",
+    fields: Sequence[str] = (),
+    residuals: Mapping[str, Any] | None = None,
+    name: str = "",
+    weight: float = 1.0,
+    points: int | None = None,
+) -> Condition:
+    given: dict[str, Given] = {}
+    for field, text in (values or {}).items():
+        given[str(field)] = partial(notation.formula(text).at, coordinates=region.coordinates)
+    if table:
+        given |= read_profile(table, region.coordinates, along, fields)
+    residual = notation.residual(residuals) if residuals else None
+    return Condition(parts_of(region, where), given, residual, name, weight, points)
+
+
+def _pin(
+    *, region: Region, notation: Notation, pin: Mapping[str, Any], place: Mapping[str, Any] | None = None
+) -> Pin:
+    del region, notation
+    return Pin(Notation.of(pin, {}).constants, Notation.of(place or {}, {}).constants)
+
+
+def _measured(
+    *,
+    region: Region,
+    notation: Notation,
+    measured: str,
+    fields: Sequence[str],
+    deviation: float | None = None,
+) -> Measured:
+    del notation
+    sensors = read_sensors(measured, region.coordinates, fields)
+    return Measured(sensors.points, sensors.values, deviation)
+
+
+_CONDITIONS: dict[str, Callable[..., Condition | Pin | Measured]] = {
+    "where": _on_parts,
+    "pin": _pin,
+    "measured": _measured,
+}

@@ -1,0 +1,107 @@
+"""Run folders: what may be written there, and what a finished run says."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from physmix.checking import TOLERANCES, finite
+from physmix.errors import RunExistsError, SettingsError, listing
+from physmix.files import write_whole
+
+_PACKAGES = ("physmix", "torch", "lightning", "numpy", "h5py", "hydra-core")
+
+
+def run_folder(runs: str, *parts: str) -> Path:
+    """Where a run lives: runs/<experiment>/<law>/<seed>.
+
+    Raises:
+        SettingsError: if a part is no name of a folder.
+    """
+    for part in parts:
+        if Path(part).name != part or part in ("", ".", ".."):
+            raise SettingsError("the run", f"{part!r} is no name of a folder", "use a plain name")
+    return Path(runs).joinpath(*parts)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a run depends on."""
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in _PACKAGES
+    }
+
+
+def claim(folder: Path, wanted: Mapping[str, Any], *, resume: bool) -> bool:
+    """Make the run folder, or make sure that it is of the same run; whether there is work left.
+
+    Raises:
+        RunExistsError: if it exists and resume is not set.
+        SettingsError: if it was made with other settings, or is damaged.
+    """
+    file = folder / "config.yaml"
+    if folder.exists() and not resume:
+        raise RunExistsError(folder)
+    if file.exists():
+        remedy = f"repeat its own settings (see {file}), or choose another seed or runs folder"
+        try:
+            found = yaml.safe_load(file.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            problem = f"its config.yaml is damaged ({type(error).__name__})"
+            raise SettingsError(f"the run {folder}", problem, "move the folder away") from error
+        if found != wanted:
+            same = found if isinstance(found, dict) else {}
+            changed = listing(key for key in wanted if same.get(key) != wanted[key])
+            raise SettingsError(f"the run {folder}", f"it was made with other settings of {changed}", remedy)
+    else:
+        write_whole(file, yaml.safe_dump(dict(wanted), sort_keys=False).encode())
+    return not (folder / "metrics.json").exists()
+
+
+def as_json(metrics: Mapping[str, Any]) -> bytes:
+    """Metrics as JSON; numbers that are not finite become null."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: clean(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [clean(part) for part in value]
+        return finite(value) if isinstance(value, float) else value
+
+    return (json.dumps(clean(metrics), indent=1, allow_nan=False) + "\n").encode()
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """The metrics of a finished run.
+
+    Raises:
+        SettingsError: if they are damaged.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        if {"steps", "seconds", "errors", "violations"} <= content.keys():
+            return content
+    except (ValueError, AttributeError, RecursionError):
+        pass
+    raise SettingsError(f"the run {path.parent}", "its metrics.json is damaged", "move the folder away")
+
+
+def print_run(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Print what a finished run found."""
+
+    def shown(value: float | None) -> str:
+        return "not a number" if value is None else f"{value:.2e}"
+
+    print(f"run {folder}: {metrics['steps']} steps in {metrics['seconds']:.1f} s")
+    for field, error in metrics["errors"].items():
+        print(f"  relative L2 error of {field:<14} {shown(error)}")
+    for law, violation in metrics["violations"].items():
+        holds = violation is not None and violation <= TOLERANCES[torch.float64]
+        print(f"  relative violation of {law:<13} {shown(violation)}  {'holds' if holds else 'VIOLATED'}")
+    print(f"  report {folder / 'report.html'}")

@@ -1,0 +1,193 @@
+"""Problems of a configuration are solved from the command line, and their runs are judged as others are."""
+
+import json
+
+import meshio
+import numpy as np
+import pytest
+import yaml
+from commands.conftest import compose_settings
+
+from physmix.commands.check import check
+from physmix.commands.problems import Notation, read_problem
+from physmix.commands.solve import solve_problem
+from physmix.errors import PhysmixError, RunExistsError, SettingsError
+from physmix.files import configurations
+from physmix.flows import read_flow, read_mesh
+
+SMALL = [
+    "problem.model.features=60",
+    "problem.model.subdomains=[2,1]",
+    "problem.points=400",
+    "problem.boundary_points=40",
+    "grid=24",
+]
+HEAT = {
+    "name": "heat",
+    "region": {"box": {"t": [0, 1], "x": [0, 1]}},
+    "equations": {
+        "name": "own",
+        "fields": ["T", "q"],
+        "laws": {"energy": "dt(T) + dx(q) = 0"},
+        "residuals": {"Fourier": "q + k*dx(T)"},
+    },
+    "constants": {"k": 0.1},
+    "conditions": [
+        {"where": ["start"], "values": {"T": "sin(pi*x)"}},
+        {"where": ["x=low", "x=high"], "values": {"T": 0}},
+    ],
+    "points": 300,
+    "boundary_points": 60,
+    "model": {"features": 60},
+    "quantities": {
+        "heat": {"integral": "region", "of": "T", "at": 1.0},
+        "out": {"flux": "x=high", "of": "q", "at": 0.5},
+    },
+}
+
+
+@pytest.fixture
+def solved(root, tmp_path, monkeypatch):
+    """Solve a problem of the library, or of keys written to a file, in a folder of its own."""
+    (tmp_path / "data").symlink_to(root / "data")
+    monkeypatch.chdir(tmp_path)
+
+    def run(what, *more):
+        if not isinstance(what, str):
+            (tmp_path / "own.yaml").write_text(yaml.safe_dump(what))
+        chosen = [f"problem={what}", *SMALL] if isinstance(what, str) else ["file=own.yaml"]
+        return solve_problem(compose_settings(*chosen, "progress=false", *more, name="solve"))
+
+    run.folder = tmp_path / "runs"
+    return run
+
+
+def test_the_channel_with_a_bump_leaves_a_run_like_others(solved, capsys):
+    assert solved("bump") == 0
+    folder = solved.folder / "bump" / "mass" / "0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert {"seconds", "steps", "errors", "violations", "seed", "versions"} <= set(metrics)
+    assert set(metrics["errors"]) == {"ux", "uy", "p"}
+    assert metrics["quantities"]["flux"]["value"] == pytest.approx(2 / 3, abs=1e-9)
+    drag = metrics["quantities"]["drag"]
+    assert drag["value"] == pytest.approx(0.463, abs=0.1)  # so few features are not accurate,
+    assert 0.01 < drag["error"] < 0.2  # and it is told
+    assert any("balanced" in told for told in metrics["told"])
+    assert check([folder]) == 0
+    report = (folder / "report.html").read_text()
+    assert "drag" in report
+    assert "counts: " in report
+    flow = read_flow(folder / "fields.hdf5")
+    assert flow.components == ("pressure", "velocity_x", "velocity_y")
+    assert flow.solid.any()
+    mesh = read_mesh(folder / "fields.vtu")
+    assert set(mesh.fields) == {"ux", "uy", "p"}
+    assert len(mesh.points) == (~flow.solid).sum()
+    with pytest.raises(RunExistsError):
+        solved("bump")
+    capsys.readouterr()
+    assert solved("bump", "resume=true") == 0
+    assert "holds" in capsys.readouterr().out
+    with pytest.raises(SettingsError, match="other settings"):
+        solved("bump", "resume=true", "steps=3")
+
+
+def test_equations_of_a_file_are_solved(solved):
+    assert solved(HEAT) == 0
+    folder = solved.folder / "heat" / "energy" / "0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    left = np.exp(-0.1 * np.pi**2)
+    assert metrics["quantities"]["heat"]["value"] == pytest.approx(2 / np.pi * left, rel=1e-3)
+    assert metrics["quantities"]["out"]["value"] == pytest.approx(0.1 * np.pi * left**0.5, rel=1e-2)
+    assert check([folder]) == 0
+    assert read_flow(folder / "fields.hdf5").components == ("T", "q")
+
+
+def test_a_mesh_measurements_and_an_unknown(solved, tmp_path):
+    axis = np.linspace(0, 1, 7)
+    x, y = (part.ravel() for part in np.meshgrid(axis, axis, indexing="ij"))
+    index = np.arange(49).reshape(7, 7)
+    quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1).reshape(-1, 4)
+    meshio.write(tmp_path / "square.vtu", meshio.Mesh(np.stack([x, y], 1), [("quad", quads)]))
+    rows = "\n".join(f"{a},{b},{np.exp(a) * np.sin(b)}" for a, b in zip(x[::3], y[::3], strict=True))
+    (tmp_path / "seen.csv").write_text(f"x,y,c\n{rows}\n")
+    found = {
+        "name": "mesh",
+        "region": {"mesh": "square.vtu"},
+        "equations": {"name": "advection_diffusion", "diffusivity": "kappa", "velocity": ["wind", "0"]},
+        "let": {"wind": "0.2*w"},
+        "constants": {"w": 1},
+        "unknowns": {"kappa": 0.5},
+        "conditions": [
+            {"where": "boundary", "values": {"c": "exp(x)*sin(y)"}},
+            {"where": ["boundary"], "residuals": {"flux": "fx - 0.2*c + 0.7*dx(c)"}},
+            {"measured": "seen.csv", "fields": ["c"], "deviation": 1e-3},
+        ],
+        "points": 300,
+        "boundary_points": 60,
+        "model": {"features": 60},
+    }
+    problem, _ = read_problem({k: v for k, v in found.items() if k not in ("name", "model")})
+    assert [term.name for term in problem.terms()][-1] == "measured c"
+    assert solved(found, "twin=false") == 0
+    folder = solved.folder / "mesh" / "scalar" / "0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["errors"] == {}
+    assert "kappa" in metrics["unknowns"]
+    assert check([folder]) == 0
+    assert len(read_mesh(folder / "fields.vtu").points) == 49
+
+
+def test_names_of_formulas_are_written_out():
+    notation = Notation.of({"nu": 0.5}, {"a": "x + b", "b": "y^2"})
+    assert notation.spelled("2*a") == "2*(x + (y^2))"
+    assert notation.written("nu*b") == "(0.5)*(y^2)"
+    with pytest.raises(SettingsError, match="without end"):
+        Notation.of({}, {"a": "a + 1"}).spelled("a")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"region": {"box": {"x": [0]}}}, "lowest and highest"),
+        ({"region": {"bax": {"x": [0, 1]}}}, "unknown key 'bax'.*did you mean box"),
+        ({"equations": {"name": "stokes"}}, "there is no 'stokes'"),
+        ({"conditions": [{"wear": ["start"]}]}, "give one of where, pin, measured"),
+        (
+            {"conditions": [{"where": ["start"], "values": {"T": "__import__('os')"}}]},
+            "is not known|no '__imp",
+        ),
+        ({"conditions": [{"where": ["start"], "values": {"T": "sin(z)"}}]}, "no 'z'"),
+        ({"conditions": [{"where": ["left"], "values": {"T": 0}}]}, "no part 'left'"),
+        (
+            {"conditions": [{"where": ["start"], "table": "none.csv", "along": "x", "fields": ["T"]}]},
+            "not exist",
+        ),
+        ({"points": "none.csv"}, "not exist"),
+        ({"quantities": {"drag": {"force": "x=low", "along": "x"}}}, "no momentum flux"),
+        ({"quantities": {"drag": {"pull": "x=low"}}}, "give one of force"),
+        ({"let": {"a": "a + 1"}, "conditions": [{"where": ["start"], "values": {"T": "a"}}]}, "without end"),
+        ({"model": {"features": 0}}, "features=0"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(solved, change, match):
+    with pytest.raises(PhysmixError, match=match):
+        solved({**HEAT, **change})
+
+
+def test_a_run_needs_one_problem(solved, tmp_path):
+    for more in ([], ["problem=bump", "file=x.yaml"]):
+        with pytest.raises(SettingsError, match="problem and file"):
+            solve_problem(compose_settings(*more, name="solve"))
+    (tmp_path / "own.yaml").write_text("- 1")
+    with pytest.raises(SettingsError, match="holds no keys"):
+        solve_problem(compose_settings("file=own.yaml", name="solve"))
+
+
+def test_every_problem_of_the_library_is_read(root, monkeypatch):
+    monkeypatch.chdir(root)
+    for file in sorted((configurations() / "problem").glob("*.yaml")):
+        content = yaml.safe_load(file.read_text())
+        assert content.pop("name") == file.stem
+        problem, _ = read_problem({k: v for k, v in content.items() if k not in ("model", "quantities")})
+        assert problem.terms()
