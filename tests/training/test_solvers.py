@@ -208,6 +208,8 @@ def test_solvers_choose_themselves_and_say_why():
     assert "levenberg-marquardt, chosen automatically" in solution.trace.solver
     assert "in the space of weights" in solution.trace.solver
     assert "still falling" in solution.limited_by
+    solution.trace.ended = True
+    assert "the network" in solution.limited_by
     assert space_of(weights_of(problem, network_model(problem, [40])))[0] == "samples"
     many = flow(points=4000)
     assert space_of(weights_of(many, network_model(many, [70, 70])))[0] == "matrix-free"
