@@ -70,8 +70,8 @@ def one_optimum(case: str) -> list[Row]:
             for space in ("weights", "samples", "matrix-free")
         },
         "lbfgs": (LBFGS(steps=500), "<= 1e-9"),
-        "soap": (SOAP(rate=0.3, steps=3000), "<= 1e-2"),
-        "adam": (Adam(rate=0.3, steps=5000), "<= 1e-2"),
+        "soap": (SOAP(rate=0.3, steps=3000), "<= 1e-6"),
+        "adam": (Adam(rate=0.3, steps=5000), "<= 1e-6"),
     }
     rows = []
     for name, (solver, target) in solvers.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,41 @@ def build_potentials(
         generator=generator,
         walls=read_walls(walls, coordinates),
         liftings=read_liftings(liftings, coordinates, order),
+    )
+
+
+def build_layers(
+    *,
+    description: Description,
+    generator: torch.Generator | None,
+    widths: Sequence[int],
+    activation: str,
+    activated: bool,
+) -> PotentialModel:
+    """Fields of a solution: mixed from features, or from a network, with derivatives of the lowest orders.
+
+    Args:
+        description: see `Description`.
+        generator: unused where weights are loaded.
+        widths: of the coordinates and of each layer.
+        activation: between layers.
+        activated: whether the last layer has one too, as random features have.
+    """
+    at_least("the model", 1, widths=min(widths, default=0))
+    at_least("the model", 2, layers=len(widths))
+    coordinates = description["coordinates"]
+    kind = choose(ACTIVATIONS, activation, "the model's activation")
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths):
+        layers += [nn.Linear(inputs, outputs, dtype=torch.float64), kind()]
+    return PotentialModel(
+        nn.Sequential(*(layers if activated else layers[:-1])),
+        LawTexts.of(description["laws"]).parse(coordinates),
+        description["fields"],
+        coordinates=coordinates,
+        potentials=widths[-1],
+        scaling=Scaling.fitting(description["box"], description["size"]),
+        generator=generator,
     )
 
 
@@ -189,6 +225,12 @@ def judge_stack(model: FieldStack, description: Description, laws: Iterable[Law]
 
 
 MODELS = {
+    "layers": ModelKind(
+        build_layers,
+        lambda model: model.centre.expand(2, -1),
+        lambda made, laws: check_model_laws(laws, made["fields"], made["coordinates"]),
+        judge_potentials,
+    ),
     "potentials": ModelKind(
         build_potentials,
         lambda model: model.centre.expand(2, -1),

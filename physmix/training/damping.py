@@ -32,12 +32,14 @@ class Rule:
         most: beyond which no step is tried, in the same unit.
         fall: the factor on its square after a step that was foretold well.
         growth: the factor on its square after a rejected step; it doubles with every one that follows.
+        by_gain: whether a step that was foretold badly keeps the damping up.
     """
 
     start: float
     most: float
     fall: float
     growth: float
+    by_gain: bool = True
 
 
 class DampedRun:
@@ -97,6 +99,7 @@ class DampedRun:
             self.reason = f"no step lowers the residuals by more than {few}"
         gain = (loss - reached) / lowered if lowered > 0 else 0.0
         fall = min(max(self._rule.fall, 1 - (2 * gain - 1) ** 3), self._rule.growth)
+        fall = fall if self._rule.by_gain else self._rule.fall
         self._damping = min(max(self._damping * math.sqrt(fall), _LEAST), self._rule.most)
         self._at, self._loss = start + step, reached
         return move

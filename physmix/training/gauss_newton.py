@@ -19,7 +19,7 @@ from physmix.training.damping import DampedRun, Rule
 from physmix.training.trace import Step, Trace, drive
 from physmix.training.weights import Weights
 
-RULE = Rule(start=1e-16, most=1.0, fall=1e-4, growth=900.0)
+RULE = Rule(start=1e-16, most=1.0, fall=1e-4, growth=900.0, by_gain=False)
 
 
 def solve_last_layer(

@@ -6,20 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from physmix.errors import CheckpointError
+from physmix.jets import Sine
 from physmix.mixing import PotentialModel
 from physmix.problems import Problem
 from physmix.training.checkpoint import load_weights, read_description, save_checkpoint
 from physmix.training.solution import Solution
 from physmix.training.trace import Step, Trace
 
+ACTIVATIONS: Mapping[type[nn.Module], str] = {nn.Tanh: "tanh", Sine: "sin"}
 _STEP = ("loss", "gradient", "step", "damping", "seconds")
 _WORDS = ("reason", "solver")
 _NUMBERS = ("unknowns", "residuals", "fresh", "balance")
 
 
 def save_solution(folder: Path, solution: Solution) -> None:
-    """Write a solution to a folder: weights as safetensors, the rest as JSON; each file appears whole."""
+    """Write a solution to a folder: weights as safetensors, the rest as JSON; each file appears whole.
+
+    Where the model is layers and laws alone, without walls, liftings or subdomains, the JSON rebuilds it,
+    and `physmix-check` judges the folder.
+    """
     trace = solution.trace
     kept = {
         **{name: dict(getattr(solution, name)) for name in _NUMBERS},
@@ -27,7 +35,36 @@ def save_solution(folder: Path, solution: Solution) -> None:
         "ended": trace.ended,
         "steps": [[getattr(step, name) for name in _STEP] for step in trace.steps],
     }
-    save_checkpoint(folder, solution.model, {"solution": kept})
+    save_checkpoint(folder, solution.model, {**_described(solution), "solution": kept})
+
+
+def _described(solution: Solution) -> dict[str, Any]:
+    """What rebuilds the model, if plain words can say it."""
+    model, equations = solution.model, solution.problem.equations
+    parts = list(model.network) if isinstance(model.network, nn.Sequential) else []
+    layers, between = parts[::2], {type(part) for part in parts[1::2]}
+    plain = all(type(layer) is nn.Linear and layer.bias is not None for layer in layers)
+    if not parts or not plain or len(between) != 1 or not between <= ACTIVATIONS.keys():
+        return {}
+    (activation,) = (ACTIVATIONS[kind] for kind in between)
+    widths = [layers[0].in_features, *(layer.out_features for layer in layers)]
+    laws = {
+        "laws": dict(equations.laws),
+        "coordinates": list(model.coordinates),
+        "vectors": list(equations.vectors),
+        "tensors": list(equations.tensors),
+    }
+    activated = len(parts) % 2 == 0
+    return {
+        "model": {"name": "layers", "widths": widths, "activation": activation, "activated": activated},
+        "laws": laws,
+        "judged": laws,
+        "coordinates": list(model.coordinates),
+        "fields": list(model.fields),
+        "box": {name: list(ends) for name, ends in solution.problem.region.box.items()},
+        "size": dict(equations.sizes),
+        "mean": {},
+    }
 
 
 def load_solution(folder: Path, problem: Problem, model: PotentialModel) -> Solution:

@@ -173,6 +173,8 @@ class Solution:
             return (
                 "the solver: residuals were still falling; give more steps, a better start, or another solver"
             )
+        if any(parameter.requires_grad for parameter in self.model.network.parameters()):
+            return "the network: residuals are as large at fresh points; give wider layers, or another seed"
         if self.trace.steps and self.trace.steps[-1].damping > 1e-12:
             return "the solver: it was still damped at its last step; give more steps, or a better start"
         return "the features: residuals are as large at fresh points; give more features, or other slopes"

@@ -100,7 +100,7 @@ def test_every_experiment_takes_one_step(experiment, law, few):
 
 def test_models_and_tasks_are_all_used():
     used = {load("model", name)["name"] for name in of("model")}
-    assert used == set(MODELS)
+    assert used == set(MODELS) - {"layers"}  # what solutions are made of
 
 
 def test_settings_are_checked():

@@ -1,12 +1,13 @@
 """Solvers of one problem: the same optimum, the same trace, and the choice among them."""
 
 import math
+import sys
 
 import pytest
 import torch
 from torch import nn
 
-from physmix.errors import SettingsError
+from physmix.errors import MissingPackageError, SettingsError
 from physmix.optimization import violations
 from physmix.problems import (
     Condition,
@@ -208,6 +209,8 @@ def test_solvers_choose_themselves_and_say_why():
     assert "levenberg-marquardt, chosen automatically" in solution.trace.solver
     assert "in the space of weights" in solution.trace.solver
     assert "still falling" in solution.limited_by
+    solution.trace.ended = True
+    assert "the network" in solution.limited_by
     assert space_of(weights_of(problem, network_model(problem, [40])))[0] == "samples"
     many = flow(points=4000)
     assert space_of(weights_of(many, network_model(many, [70, 70])))[0] == "matrix-free"
@@ -226,6 +229,12 @@ def test_batches_stand_for_all_points():
     assert sum(loss for loss, _ in found) / 4 == pytest.approx(whole, rel=1e-12)
     assert torch.allclose(sum(slope for _, slope in found) / 4, gradient, rtol=1e-9, atol=1e-12)
     assert found[0][0] != pytest.approx(whole, rel=1e-3)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
+    with pytest.raises(MissingPackageError, match=r"physmix\[soap\]"):
+        solve(flow(), features=5, solver="soap")
 
 
 def test_what_does_not_fit_is_refused():
