@@ -110,7 +110,7 @@ class Formula:
         left = self._read(node.left, depth + 1)
         if isinstance(node.op, ast.Pow):
             power = node.right.value if isinstance(node.right, ast.Constant) else None
-            if not isinstance(power, int) or power not in range(1, _HIGHEST + 1):
+            if isinstance(power, bool) or not isinstance(power, int) or power not in range(1, _HIGHEST + 1):
                 raise self._refusal(f"a power is a whole number from 1 to {_HIGHEST}")
             return lambda y: left(y) ** power
         if type(node.op) not in _OPERATORS:
