@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import nn
 
-from physmix.errors import SettingsError
+from physmix.errors import SettingsError, listing
 from physmix.laws import Scaling
 from physmix.mixing import Lifting, PotentialModel, Wall, partitioned_features, random_features
+from physmix.mixing.partition import PartitionedFeatures
 from physmix.problems.problem import Problem
 
 Subdomains = Sequence[int | Sequence[float]]
@@ -23,6 +25,7 @@ def feature_model(
     overlap: float = 1.0,
     margin: float = 0.4,
     activation: type[nn.Module] = nn.Tanh,
+    drift: Mapping[str, float] | None = None,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
     seed: int = 0,
@@ -38,6 +41,8 @@ def feature_model(
         overlap: see `partitioned_features`.
         margin: see `random_features`.
         activation: of the features, with a jet rule.
+        drift: a velocity by coordinate, such as that of a stream: features are drawn in coordinates that
+            move with it, and meet those of the box half-way through its time.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
         seed: of the features.
@@ -79,6 +84,8 @@ def feature_model(
             seed=seed,
         )
         network, count = partition, len(partition.owner)
+    if drift:
+        _carry(network, region.coordinates, drift, scaling)
     return PotentialModel(
         network,
         problem.laws,
@@ -89,6 +96,21 @@ def feature_model(
         walls=walls,
         liftings=liftings,
     )
+
+
+def _carry(
+    network: nn.Module, coordinates: Sequence[str], drift: Mapping[str, float], scaling: Scaling
+) -> None:
+    """Features of x in place of features of x - velocity * t."""
+    if "t" not in coordinates or (strange := set(drift) - set(coordinates)):
+        what = "there is no time" if "t" not in coordinates else f"there is no {listing(sorted(strange))}"
+        raise SettingsError("the drift", what, "give a velocity along coordinates of space, beside t")
+    first = (network.features if isinstance(network, PartitionedFeatures) else network)[0]  # type: ignore[index]
+    when = coordinates.index("t")
+    with torch.no_grad():
+        for name, speed in drift.items():
+            passed = speed * scaling.length["t"] / scaling.length[name]
+            first.weight[:, when] -= passed * first.weight[:, coordinates.index(name)]
 
 
 def default_slope(features: int, coordinates: int) -> float:
