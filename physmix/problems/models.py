@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from physmix.errors import SettingsError
+from physmix.errors import SettingsError, listing
 from physmix.laws import Scaling
 from physmix.mixing import (
     Enrichment,
@@ -20,6 +20,7 @@ from physmix.mixing import (
     pointwise_network,
     random_features,
 )
+from physmix.mixing.partition import PartitionedFeatures
 from physmix.mixing.waves import default_waves, wave_features
 from physmix.problems.problem import Problem
 from physmix.problems.regions import Region
@@ -36,6 +37,7 @@ def feature_model(
     overlap: float = 1.0,
     margin: float = 0.4,
     activation: type[nn.Module] | None = None,
+    drift: Mapping[str, float] | None = None,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
     enrichments: Sequence[Enrichment] = (),
@@ -57,6 +59,8 @@ def feature_model(
         overlap: see `partitioned_features`.
         margin: see `random_features`.
         activation: of the features, with a jet rule; tanh where omitted. Those of periodic regions are sines.
+        drift: a velocity by coordinate, such as that of a stream: features are drawn in coordinates that
+            move with it, and meet those of the box half-way through its time.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
         enrichments: given functions among the features, such as those of `corner`.
@@ -105,6 +109,8 @@ def feature_model(
         network = wave_features(box, features, waves, slope=steep, seed=seed)
     else:
         network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
+    if drift:
+        _carry(network, region.coordinates, drift, scaling)
     count = len(network(torch.zeros(1, len(box), dtype=torch.float64))[0])
     if enrichments:
         centre, length = (torch.tensor(one, dtype=torch.float64) for one in zip(*ends.values(), strict=True))
@@ -174,6 +180,21 @@ def _slopes(region: Region, features: int, slope: float | Sequence[float] | None
         waves = default_waves(features, periodic, len(region.box) - periodic) if periodic else 0.0
         return [waves if name in region.around else steep for name in region.box]
     return [float(slope)] * len(region.box) if isinstance(slope, int | float) else [float(s) for s in slope]
+
+
+def _carry(
+    network: nn.Module, coordinates: Sequence[str], drift: Mapping[str, float], scaling: Scaling
+) -> None:
+    """Features of x in place of features of x - velocity * t."""
+    if "t" not in coordinates or (strange := set(drift) - set(coordinates)):
+        what = "there is no time" if "t" not in coordinates else f"there is no {listing(sorted(strange))}"
+        raise SettingsError("the drift", what, "give a velocity along coordinates of space, beside t")
+    first = (network.features if isinstance(network, PartitionedFeatures) else network)[0]  # type: ignore[index]
+    when = coordinates.index("t")
+    with torch.no_grad():
+        for name, speed in drift.items():
+            passed = speed * scaling.length["t"] / scaling.length[name]
+            first.weight[:, when] -= passed * first.weight[:, coordinates.index(name)]
 
 
 def default_slope(features: int, coordinates: int) -> float:
