@@ -13,10 +13,10 @@ train: $(VENV)/installed
 	$(BIN)/python scripts/train.py experiment=vortex resume=true
 
 test: $(VENV)/installed-for-tests
-	$(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 test-slow: $(VENV)/installed-for-tests
-	$(BIN)/pytest -n auto -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m slow
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

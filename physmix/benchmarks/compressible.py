@@ -16,7 +16,7 @@ from physmix.benchmarks.row import Row, ours
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import IsentropicVortex, Riemann
 from physmix.jets import Sine, coordinates, towers
-from physmix.mixing import Lifting, Wall
+from physmix.mixing import Lifting, PartitionedFeatures, Wall
 from physmix.problems import CompressibleFlow, Condition, Problem, Region, quadrature
 from physmix.training import March, march
 
@@ -173,9 +173,12 @@ def totals_off(solution: March, flow: Riemann) -> dict[str, float]:
     }
     last = solution.windows[-1]
     found = dict.fromkeys(exact, 0.0)
-    # Panels end where windows of subdomains do, half-way between the places where these meet.
-    places = [0.0, *last.problem.region.grading["x"], 1.0]
-    places = sorted({*places, *((a + b) / 2 for a, b in itertools.pairwise(places))})
+    # Panels end where windows of subdomains begin or end: a quadrature across would lose its accuracy.
+    model = last.model
+    partition = next(one for one in model.modules() if isinstance(one, PartitionedFeatures))
+    cuts, half = partition.cuts[1], partition.overlap[1] / 2
+    ends = torch.cat([cuts - half, cuts, cuts + half]) * model.length[1] + model.centre[1]
+    places = sorted({0.0, *(round(float(end), 12) for end in ends if 0 < end < 1), 1.0})
     for panel in itertools.pairwise(places):
         sample, weights = quadrature(last.problem.region.even().over(x=panel), 32, t=END)
         state = last.at(sample.points)

@@ -80,6 +80,10 @@ _PARTS: dict[str, Callable[[object], bool]] = {
 }
 
 
+_ABSENT = ("cells", "boundary", "constants", "floor")
+"""Parts that a model without a grid has not."""
+
+
 def check_description(description: Description, tensors: Mapping[str, Tensor]) -> None:
     """Check that a description has the parts and types of one of ours, and no more than its size.
 
@@ -90,6 +94,8 @@ def check_description(description: Description, tensors: Mapping[str, Tensor]) -
     Raises:
         ValueError: in words, if it has not.
     """
+    for key in _ABSENT:
+        description.setdefault(key, {})
     for key, fits in _PARTS.items():
         if not fits(description.get(key)):
             raise ValueError(f"its {key} is missing or of another type")

@@ -153,6 +153,7 @@ class FluxLayer(nn.Module):
         # Where every field is in a law of its own, the weights of the identity and the bias are zero.
         own = self.mixing.weight.detach().view(potentials, len(self.fields), -1)[..., 0]
         self.sources = bool(own.any()) or constraint.bias.nullity > 0
+        self.mixing.bias.requires_grad_(self.sources)
         self.claim = claim_laws(self.laws, self.fields)
 
     def forward(self, potentials: Float[Tensor, "batch *cells potential"]) -> Fluxes:

@@ -29,6 +29,7 @@ FEW = {
         "task.fraction=0.002",
     ],
     "fields": ["training.stages.0.steps=2", "task.batch=1", "model.width=4"],
+    "surrogate_kh": ["training.stages.0.steps=2", "task.batch=1", "model.width=4", "model.modes=4"],
 }
 
 

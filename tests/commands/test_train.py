@@ -162,8 +162,8 @@ def command(tmp_path, *overrides, root, runs="runs"):
 def test_the_command_ends_with_one_sentence(root, tmp_path):
     for overrides, sentence in [
         (["experiment=vortex", "sed=1"], "no key 'sed' (did you mean seed?)"),
-        (["experiment=vortx"], "(did you mean vortex?); choose from fields, vortex"),
-        ([], "add experiment=NAME, one of fields, vortex"),
+        (["experiment=vortx"], "(did you mean vortex?); choose from fields, surrogate_kh, vortex"),
+        ([], "add experiment=NAME, one of fields, surrogate_kh, vortex"),
         (["experiment=vortex", "law=null"], "must be a string"),
         (["experiment=vortex", "data=nowhere.hdf5"], "nowhere.hdf5"),
     ]:
