@@ -13,6 +13,8 @@ from physmix.errors import SettingsError, listing, suggestion
 
 State = Float[Tensor, "*point field"]
 
+_ABOVE = 1.001
+
 
 class AdmissibleSet(ABC):
     """A convex set of states at a point, which a limiter does not leave."""
@@ -130,10 +132,11 @@ class PositiveGas(AdmissibleSet):
 
     def share(self, state: State, change: State) -> Float[Tensor, "*point"]:
         """Up to where the density or the pressure is least."""
-        rho, momenta, energy = self._parts(state, self.pressure)
+        # A little above the least, so that rounding does not lead below it.
+        rho, momenta, energy = self._parts(state, _ABOVE * self.pressure)
         rho_1, momenta_1, energy_1 = self._parts(change, 0.0)
         tiny = torch.finfo(state.dtype).tiny
-        thinner = (rho - self.density).clamp_min(0) / (-rho_1).clamp_min(tiny)
+        thinner = (rho - _ABOVE * self.density).clamp_min(0) / (-rho_1).clamp_min(tiny)
         # 2 rho e - |m|^2 = a + b s + c s^2, positive at s = 0
         a = (2 * rho * energy - momenta.square().sum(-1)).clamp_min(0)
         b = 2 * (rho * energy_1 + rho_1 * energy - (momenta * momenta_1).sum(-1))
