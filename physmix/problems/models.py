@@ -110,6 +110,8 @@ def feature_model(
     else:
         network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
     if drift:
+        if waves:
+            raise SettingsError("the drift", "the region is periodic", "leave it out")
         _carry(network, region.coordinates, drift, scaling)
     count = len(network(torch.zeros(1, len(box), dtype=torch.float64))[0])
     if enrichments:

@@ -1,5 +1,7 @@
 """Models of problems: which potentials they have, and what these reach."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap
 from physmix.mixing.support import WeightLayout
-from physmix.problems import NavierStokes, Problem, Region, feature_model
+from physmix.problems import Burgers, NavierStokes, Problem, Region, feature_model
 
 BOX = Region(t=(0, 1), x=(-1, 1), y=(-1, 1), z=(-1, 1))
 
@@ -74,3 +76,21 @@ def test_a_periodic_region_has_waves_and_all_potentials():
         assert float((model(at + along_y) - model(at)).abs().max()) > 1e-4
     with pytest.raises(SettingsError, match="does not repeat"):
         feature_model(Problem(region, NavierStokes("txyz", 0.1)), 240, activation=torch.nn.GELU)
+
+
+@pytest.mark.parametrize("subdomains", [None, (1, 2)])
+def test_features_drift_with_a_stream(subdomains):
+    region = Region(t=(0.0, 2.0), x=(-3.0, 1.0))
+    problem = Problem(region, Burgers(0.1), points=10)
+    still, moving = (
+        feature_model(problem, features=5, subdomains=subdomains, drift=drift, seed=3).network
+        for drift in (None, {"x": 0.7})
+    )
+    scaled = torch.tensor([[0.5, 0.2], [-0.3, -0.6]]).double()  # of t in [0, 2] and x in [-3, 1]
+    back = scaled - torch.stack([torch.zeros(2), 0.7 * scaled[:, 0] * 1.0 / 2.0], 1)
+    inner = [getattr(one, "features", one) for one in (still, moving)]
+    torch.testing.assert_close(inner[1](scaled), inner[0](back))
+    with pytest.raises(SettingsError, match="there is no y"):
+        feature_model(problem, features=5, drift={"y": 1.0})
+    with pytest.raises(SettingsError, match="the region is periodic"):
+        feature_model(replace(problem, region=region.periodic("x")), features=5, drift={"x": 1.0})
