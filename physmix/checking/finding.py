@@ -12,6 +12,9 @@ import torch
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}
 """Relative violations up to which a law is said to hold, by the precision of the numbers."""
 
+_EXCUSED = 1e3
+"""Rounding excuses a violation of so many tolerances; fields that lose more to it are not lawful."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -21,7 +24,7 @@ class Finding:
         law: its name.
         method: how it was evaluated, in words.
         violation: the number.
-        tolerance: up to which the law holds.
+        tolerance: up to which the law holds: that of its precision, or what rounding alone may cause.
         trivial: whether every term is zero, so that nothing was tested.
         round_off: the violation that rounding alone may cause, where it is known.
     """
@@ -45,14 +48,10 @@ class Finding:
     ) -> Finding:
         """The finding for max |L y| = missed and max (sum of |terms|) = size."""
         trivial = size == 0.0
-        return cls(
-            law,
-            method,
-            missed if trivial else missed / size,
-            TOLERANCES[precision],
-            trivial,
-            round_off,
-        )
+        tolerance = TOLERANCES[precision]
+        if round_off is not None:
+            tolerance = min(max(tolerance, round_off), _EXCUSED * tolerance)
+        return cls(law, method, missed if trivial else missed / size, tolerance, trivial, round_off)
 
     @property
     def holds(self) -> bool:

@@ -37,6 +37,7 @@ from physmix.training import (
     solve,
 )
 
+_AGAINST = "  (against a second solution)"
 _NEVER_COMPARED = ("file", "progress", "resume", "runs", "threads")
 
 
@@ -119,7 +120,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     folder = run_folder(run.runs, name, exact, str(run.seed))
     wanted = {k: v for k, v in vars(run).items() if k not in _NEVER_COMPARED} | {"problem": run.content()}
     if not claim(folder, wanted, resume=run.resume):
-        print_run(read_metrics(folder / "metrics.json"), folder)
+        print_run(read_metrics(folder / "metrics.json"), folder, _AGAINST)
         return 0
 
     if run.progress:
@@ -172,7 +173,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     write_whole(folder / "report.html", render_solved(report, figures).encode())
     # Last, since it says that the run is finished.
     write_whole(folder / "metrics.json", as_json(metrics))
-    print_run(read_metrics(folder / "metrics.json"), folder)
+    print_run(read_metrics(folder / "metrics.json"), folder, _AGAINST)
     for key, found in metrics["quantities"].items():
         print(f"  {key:<33} {found['value']:.6g}" + ("" if twin is None else f" +- {found['error']:.1g}"))
     return 0

@@ -13,17 +13,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.linalg.lapack import dtpqrt
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError
 
 Blocks = tuple[int, ...]
 _PANEL = 32  # columns that LAPACK takes at once
+_WIDE = 1500  # columns from which SciPy's threads gain more than waiting for torch's own costs
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,12 @@ class BlockLeastSquares:
         return torch.cat([own, own.new_zeros(len(own), width - len(own))], 1)
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    """SciPy's linear algebra, whose threads are not those of torch."""
+    return ThreadpoolController().select(internal_api="openblas")
+
+
 class _Triangle:
     """The triangular factor of rows that come as upper trapezoids, which cost a fifth of full ones.
 
@@ -197,8 +206,9 @@ class _Triangle:
         if self._empty:
             self._rows[: len(rows)] = rows
         else:
-            panel = min(_PANEL, len(self._rows))
-            self._rows, *_ = dtpqrt(len(rows), panel, self._rows, rows, overwrite_a=1)
+            panel, width = min(_PANEL, len(self._rows)), len(self._rows)
+            with _libraries().limit(limits=1 if width < _WIDE else None):
+                self._rows, *_ = dtpqrt(len(rows), panel, self._rows, rows, overwrite_a=1)
         self._empty = False
 
     @property

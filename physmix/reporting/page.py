@@ -59,7 +59,7 @@ class RunReport:
 def draw(report: RunReport) -> dict[str, bytes]:
     """The figures of a report as PNG files: violations, fields, losses."""
     figures = {
-        "violations": violation_figure(*_sides(report), report.tolerance),
+        "violations": violation_figure(*_numbers(report), report.tolerance),
         "fields": field_figure(report.pictures),
         "losses": loss_figure(report.history["steps"], report.history["losses"]),
     }
@@ -69,13 +69,12 @@ def draw(report: RunReport) -> dict[str, bytes]:
 def render(report: RunReport, figures: Mapping[str, bytes]) -> str:
     """The page as HTML, with the figures of `draw` inside."""
     metrics = report.metrics
-    lawful, free = _sides(report)
     title = f"{metrics['experiment']}: law {metrics['law']}, seed {metrics['seed']}"
     lead = f"{metrics['steps']} optimiser steps in {metrics['seconds']:.0f} s"
     parts = [
         f"<h1>{escape(title)}</h1><p class='lead'>{escape(lead)}</p>",
         "<h2>Laws</h2>",
-        _violations(report, lawful, free),
+        _violations(report),
         image(figures["violations"], "violation of each law"),
         "<h2>Errors on points and times not trained on</h2>",
         _errors(report),
@@ -95,20 +94,27 @@ def page(title: str, parts: Sequence[str]) -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
-def _sides(report: RunReport) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    own, other = (
-        {law: number(value) for law, value in run["violations"].items()}
-        for run in (report.metrics, report.twin or {"violations": {}})
+def _sides(report: RunReport) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The run with lawful weights, and that with free ones; a run that is missing found nothing."""
+    own, other = report.metrics, report.twin or {"violations": {}, "findings": []}
+    return (other, own) if own["law"] == "none" else (own, other)
+
+
+def _numbers(report: RunReport) -> tuple[dict[str, float], dict[str, float]]:
+    lawful, free = (
+        {law: number(value) for law, value in run["violations"].items()} for run in _sides(report)
     )
-    return (other, own) if report.metrics["law"] == "none" else (own, other)
+    return lawful, free
 
 
-def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[str, float]) -> str:
-    def cell(values: Mapping[str, float], law: str) -> str:
-        if law not in values:
+def _violations(report: RunReport) -> str:
+    lawful, free = _sides(report)
+
+    def cell(run: Mapping[str, Any], law: str) -> str:
+        if law not in run["violations"]:
             return "-"
-        kind = "holds" if number(values[law]) <= report.tolerance else "broken"
-        return f"<span class='{kind}'>{number(values[law]):.1e}</span>"
+        held = all(finding["holds"] for finding in run["findings"] if finding["law"] == law)
+        return f"<span class='{'holds' if held else 'broken'}'>{number(run['violations'][law]):.1e}</span>"
 
     rows = [
         [f"{escape(law)}<br><code>{escape(text)}</code>", cell(lawful, law), cell(free, law)]
@@ -118,7 +124,8 @@ def _violations(report: RunReport, lawful: Mapping[str, float], free: Mapping[st
     methods = ", ".join(dict.fromkeys(f["method"] for f in report.metrics["findings"]))
     note = (
         f"<p>Relative violation max |L y| / max (sum of |terms|), the larger of: {escape(methods)}; "
-        f"a law holds up to <span class='number'>{report.tolerance:.0e}</span>.</p>"
+        f"a law holds up to <span class='number'>{report.tolerance:.0e}</span>, or to what rounding "
+        "alone may cause.</p>"
     )
     if report.twin is None:
         note += f"<p>To see the other side: <code>{escape(report.command)}</code></p>"

@@ -83,6 +83,13 @@ def test_not_a_number_does_not_hold():
     assert not Finding("law", "method", math.nan, 1e-12).holds
 
 
+@pytest.mark.parametrize(
+    ("missed", "round_off", "holds"), [(5e-12, 1e-11, True), (5e-11, 1e-11, False), (1e-6, 1e-5, False)]
+)
+def test_rounding_excuses_a_violation_within_limits(missed, round_off, holds):
+    assert Finding.of("law", "method", missed, 1.0, torch.float64, round_off).holds is holds
+
+
 def test_worst_takes_the_larger():
     findings = [Finding("a", "one", 1e-3, 1), Finding("a", "two", 1e-2, 1), Finding("b", "one", 0.0, 1)]
     assert worst(findings) == {"a": 1e-2, "b": 0.0}

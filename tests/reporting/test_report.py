@@ -15,10 +15,15 @@ METRICS = {
     "seconds": 1.5,
     "errors": {"density": 1e-3, "velocity_x": 2e-3},
     "violations": {"mass": 1e-16},
-    "findings": [{"law": "mass", "method": "nested autograd"}],
+    "findings": [{"law": "mass", "method": "nested autograd", "holds": True}],
     "versions": {"torch": "2"},
 }
-TWIN = METRICS | {"law": "none", "violations": {"mass": 0.25}, "errors": {"density": 0.5, "velocity_x": 0.5}}
+TWIN = METRICS | {
+    "law": "none",
+    "violations": {"mass": 0.25},
+    "findings": [{"law": "mass", "method": "nested autograd", "holds": False}],
+    "errors": {"density": 0.5, "velocity_x": 0.5},
+}
 
 
 def report(twin=TWIN, metrics=METRICS):
