@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from physmix.benchmarks.bump import bump_case
 from physmix.benchmarks.cavity import CAVITY
 from physmix.benchmarks.compressible import EXACT, sod_case, vortex_flow, vortex_problem, vortex_settings
 from physmix.benchmarks.growth import GROWTH
@@ -250,6 +251,7 @@ PINN: dict[str, Case] = {
     **GROWTH,
     "Sod's tube": sod_case,
     "isentropic vortex": solve_case(vortex),
+    "channel with a bump": bump_case,
     "inverse, intervals on a manufactured flow": calibration_case,
     "inverse, viscosity of a wake": wake_case,
     "inverse, pressure of a wake": pressure_case,
