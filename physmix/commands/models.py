@@ -21,7 +21,7 @@ from physmix.checking import (
 )
 from physmix.commands.description import Description, check_description
 from physmix.commands.laws import LawTexts
-from physmix.commands.problems import Notation, written_out
+from physmix.commands.notation import Notation, written_out
 from physmix.commands.registry import ACTIVATIONS, at_least, call, choose
 from physmix.commands.steps import STEPS, judge_step
 from physmix.commands.walls import read_liftings, read_walls

@@ -2,7 +2,8 @@
 
 region:     {box: {x: [0, 4], y: [0, 1]}}         or {mesh: body.msh}, then box holds t alone, if anything
             holes: [{x: 0.2, y: 0.2, radius: 0.05}], inside: {floor: y - bump}, grading: {x: [1.0, 2.0]}
-equations:  {name: navier_stokes, viscosity: nu}  or burgers, advection_diffusion, or your own:
+equations:  {name: navier_stokes, viscosity: nu}  or advection_diffusion, boussinesq, burgers,
+            {name: compressible, gamma: 1.4, exact: mass}, vorticity_transport, or your own:
             {name: own, fields: [T, q], laws: {energy: dt(T) + dx(q) = 0}, residuals: {Fourier: q + k*dx(T)}}
 conditions: - {where: [x=low], values: {ux: 4*y*(1 - y), uy: 0}}       parts, "boundary" or "start"
             - {where: [x=low], table: inflow.csv, along: y, fields: [ux]}
@@ -17,112 +18,27 @@ points:     3000                                  or a file of points
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
+from physmix.commands.equations import EQUATIONS
+from physmix.commands.notation import Notation
 from physmix.commands.registry import call, choose
 from physmix.errors import SettingsError, listing
 from physmix.flows import read_sensors
 from physmix.jets import parse_function
 from physmix.problems import (
-    AdvectionDiffusion,
-    Burgers,
     Condition,
-    Equations,
-    Formula,
     Measured,
-    NavierStokes,
     Part,
     Pin,
     Problem,
     Region,
-    State,
     read_points,
     read_profile,
 )
 from physmix.problems.terms import Given
-
-_FORMULAS = ("distance", "stream", "potential")  # keys of walls and liftings
-_ROUNDS = 8  # of formulas that name others
-_LONGEST = 20_000
-
-
-@dataclass(frozen=True)
-class Notation:
-    """What names in the formulas of a configuration stand for.
-
-    Attributes:
-        constants: numbers.
-        let: formulas.
-    """
-
-    constants: Mapping[str, float]
-    let: Mapping[str, str]
-
-    @classmethod
-    def of(cls, constants: Mapping[str, Any], let: Mapping[str, Any]) -> Notation:
-        """Check what a configuration says.
-
-        Raises:
-            SettingsError: if a constant is no number, or a formula no text.
-        """
-        for name, value in constants.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise SettingsError("the constants", f"{name}={value!r}", "give a number")
-        for name, text in let.items():
-            if not isinstance(text, str) or not name.isidentifier():
-                raise SettingsError("let", f"{name}: {text!r}", "give formulas by name")
-        return cls({name: float(value) for name, value in constants.items()}, dict(let))
-
-    def spelled(self, text: object) -> str:
-        """A formula with what it names written out.
-
-        Raises:
-            SettingsError: if it is neither text nor a number, or formulas name each other in a circle.
-        """
-        if isinstance(text, bool) or not isinstance(text, str | int | float):
-            raise SettingsError("a formula", f"{text!r}", "write a text such as 4*y*(1 - y)")
-        found = str(text)
-        if not self.let:
-            return found
-        names = re.compile(rf"\b({'|'.join(map(re.escape, self.let))})\b")
-        for _ in range(_ROUNDS):
-            if not names.search(found):
-                return found
-            found = names.sub(lambda match: f"({self.let[match[1]]})", found)
-            if len(found) > _LONGEST:
-                break
-        raise SettingsError("let", f"{text!r} names formulas without end", "let none name itself")
-
-    def written(self, text: object) -> str:
-        """The same, with constants as numbers: for what knows coordinates alone."""
-        found = self.spelled(text)
-        for name, value in self.constants.items():
-            found = re.sub(rf"\b{re.escape(name)}\b", f"({value!r})", found)
-        return found
-
-    def formula(self, text: object) -> Formula:
-        """A formula of fields and coordinates."""
-        return Formula(self.spelled(text), self.constants)
-
-    def number(self, value: float | str) -> float | str:
-        """A number, a constant, or the name of an unknown."""
-        return self.constants.get(value, value) if isinstance(value, str) else value
-
-    def residual(self, texts: Mapping[str, Any]) -> Callable[[State], dict[str, Tensor]]:
-        """Named residuals."""
-        formulas = {str(name): self.formula(text) for name, text in texts.items()}
-        return lambda y: {name: formula(y) for name, formula in formulas.items()}
-
-
-def written_out(settings: Sequence[Mapping[str, Any]], notation: Notation) -> list[dict[str, Any]]:
-    """Walls or liftings with what their formulas name written out."""
-    return [{k: notation.written(v) if k in _FORMULAS else v for k, v in one.items()} for one in settings]
 
 
 def read_problem(settings: Mapping[str, Any], seed: int = 0) -> tuple[Problem, Notation]:
@@ -189,59 +105,6 @@ def _pair(name: object, value: object) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(v, int | float) for v in value):
         raise SettingsError("the region", f"{name}: {value!r}", "give the lowest and highest value, [0, 1]")
     return float(value[0]), float(value[1])
-
-
-def _navier_stokes(
-    *, coordinates: Sequence[str], notation: Notation, viscosity: float | str, exact: str = "mass"
-) -> Equations:
-    if exact not in ("mass", "mass and momentum"):
-        raise SettingsError("the equations", f"exact={exact!r}", "give mass, or mass and momentum")
-    return NavierStokes(coordinates, notation.number(viscosity), exact=exact)  # type: ignore[arg-type]
-
-
-def _burgers(*, coordinates: Sequence[str], notation: Notation, viscosity: float | str) -> Equations:
-    del coordinates  # t, x; a problem refuses others
-    return Burgers(notation.number(viscosity))
-
-
-def _advection_diffusion(
-    *, coordinates: Sequence[str], notation: Notation, diffusivity: float | str, velocity: Sequence[str]
-) -> Equations:
-    formulas = [notation.formula(text) for text in velocity]
-    return AdvectionDiffusion(
-        coordinates, notation.number(diffusivity), lambda y: [formula(y) for formula in formulas]
-    )
-
-
-def _own(
-    *,
-    coordinates: Sequence[str],
-    notation: Notation,
-    fields: Sequence[str],
-    laws: Mapping[str, Any] | None = None,
-    residuals: Mapping[str, Any] | None = None,
-    vectors: Sequence[str] = (),
-    tensors: Sequence[str] = (),
-    sizes: Mapping[str, Any] | None = None,
-) -> Equations:
-    return Equations(
-        "equations",
-        coordinates,
-        fields,
-        {str(name): str(text) for name, text in (laws or {}).items()},
-        notation.residual(residuals) if residuals else None,
-        vectors=vectors,
-        tensors=tensors,
-        sizes=Notation.of(sizes or {}, {}).constants,
-    )
-
-
-EQUATIONS: dict[str, Callable[..., Equations]] = {
-    "advection_diffusion": _advection_diffusion,
-    "burgers": _burgers,
-    "navier_stokes": _navier_stokes,
-    "own": _own,
-}
 
 
 def _condition(settings: Mapping[str, Any], region: Region, notation: Notation) -> Condition | Pin | Measured:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,24 @@ from physmix.commands.description import Description
 from physmix.commands.interface import run_configured
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import features_of, judge
-from physmix.commands.problems import Notation, parts_of, read_problem, written_out
+from physmix.commands.notation import Notation, written_out
+from physmix.commands.problems import read_problem
+from physmix.commands.quantities import read_quantity
 from physmix.commands.registry import at_least, call
 from physmix.commands.runs import as_json, claim, print_run, read_metrics, run_folder, versions
-from physmix.errors import MissingPackageError, SettingsError, listing
+from physmix.errors import MissingPackageError, SettingsError
 from physmix.files import write_whole
 from physmix.flows import Flow, write_flow, write_vtu
-from physmix.problems import Problem, Residuals, feature_model
+from physmix.problems import Measured, Problem, Residuals, feature_model
 from physmix.reporting import Map, SolvedReport, draw_solved, render_solved
 from physmix.training import (
+    Estimate,
     Quantities,
-    Quantity,
     Solution,
     as_flow,
     as_mesh,
     forecast,
+    infer,
     save_checkpoint,
     solve,
 )
@@ -126,13 +130,15 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     if run.progress:
         print(f"{name}: {cost}", flush=True)
     begin = time.perf_counter()
-    solution = solve(problem, steps=run.steps, seed=run.seed, **features)
+    found = _found(problem, steps=run.steps, seed=run.seed, **features)
+    solution = found.solution
     seconds = time.perf_counter() - begin
     twin = None
     if run.twin:
         if run.progress:
             print(f"{name}: solved in {seconds:.1f} s; again with other features, for the errors", flush=True)
-        twin = solve(problem.elsewhere(), steps=run.steps, seed=run.seed + 1, **features)
+        other = _found(problem.elsewhere(), steps=run.steps, seed=run.seed + 1, **features)
+        twin = other.solution
 
     description = describe(problem, own["model"], notation)
     save_checkpoint(folder / "checkpoint", solution.model, description)
@@ -147,7 +153,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
         "errors": Quantities(solution, twin).errors() if twin else {},
         "violations": worst(findings),
         "findings": [finding.as_dict() for finding in findings],
-        "unknowns": dict(solution.unknowns),
+        "unknowns": {k: {"value": one.value, "error": one.error} for k, one in found.unknowns.items()},
         "quantities": {k: vars(rule(solution, twin)) for k, rule in quantities.items()},
         "residuals": dict(solution.residuals),
         "fresh": dict(solution.fresh),
@@ -156,6 +162,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
             solution.weighing,
             solution.trace.reason,
             f"the error is limited by {solution.limited_by}",
+            *found.told,
         ],
         "versions": versions(),
     }
@@ -174,9 +181,32 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     # Last, since it says that the run is finished.
     write_whole(folder / "metrics.json", as_json(metrics))
     print_run(read_metrics(folder / "metrics.json"), folder, _AGAINST)
-    for key, found in metrics["quantities"].items():
-        print(f"  {key:<33} {found['value']:.6g}" + ("" if twin is None else f" +- {found['error']:.1g}"))
+    _print_numbers(metrics["unknowns"] | metrics["quantities"])
     return 0
+
+
+def _print_numbers(numbers: Mapping[str, Mapping[str, float]]) -> None:
+    for name, one in numbers.items():
+        known = math.isfinite(one["error"])
+        print(f"  {name:<33} {one['value']:.6g}" + (f" +- {one['error']:.1g}" if known else ""))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A solution, the numbers that were found with it, and what is told of them."""
+
+    solution: Solution
+    unknowns: Mapping[str, Estimate]
+    told: tuple[str, ...] = ()
+
+
+def _found(problem: Problem, **settings: Any) -> _Found:
+    """By inference where something is measured, so that numbers have errors; else by a plain solve."""
+    if any(isinstance(one, Measured) for one in problem.conditions):
+        inference = infer(problem, **settings)
+        return _Found(inference.solution, inference.posterior.unknowns, (inference.verdict,))
+    solution = solve(problem, **settings)
+    return _Found(solution, {k: Estimate(value, math.nan) for k, value in solution.unknowns.items()})
 
 
 def describe(problem: Problem, model: Mapping[str, Any], notation: Notation) -> Description:
@@ -200,47 +230,6 @@ def describe(problem: Problem, model: Mapping[str, Any], notation: Notation) -> 
         "mean": {},
         **{none: {} for none in ("cells", "boundary", "constants", "floor")},  # of grids and surrogates
     }
-
-
-Rule = Callable[[Solution, Solution | None], Quantity]
-
-
-def read_quantity(settings: object, problem: Problem, notation: Notation) -> Rule:
-    """What is asked of a solution.
-
-    {force: PART, along: x}, {flux: PART, of: u}, or {integral: PART, of: FORMULA}; PART may be "region".
-
-    Raises:
-        SettingsError: if it is something else.
-    """
-    kinds = ("force", "flux", "integral")
-    kind = next((k for k in kinds if isinstance(settings, Mapping) and k in settings), None)
-    if kind is None:
-        raise SettingsError("a quantity", f"{settings!r}", f"give one of {listing(kinds)}")
-    assert isinstance(settings, Mapping)
-
-    def ask(*, where: str, of: str = "", along: str = "", at: float | None = None, nodes: int = 64) -> Rule:
-        fixed = {} if at is None else {"t": at}
-        region = problem.region
-        place: Any = region if where == "region" else parts_of(region, where)[0]
-        formula = notation.formula(of) if kind == "integral" else None
-        if kind == "force" and along not in problem.coordinates:
-            raise SettingsError("a force", f"along={along!r}", f"choose from {listing(problem.coordinates)}")
-
-        def rule(solution: Solution, twin: Solution | None) -> Quantity:
-            found = Quantities(solution, twin or solution)
-            if kind == "force":
-                one = found.force(place, nodes=nodes, **fixed)[found.axes.index(along)]
-            elif formula is None:
-                one = found.flux(place, of or "u", nodes=nodes, **fixed)
-            else:
-                one = found.integral(place, formula, nodes=nodes, **fixed)
-            return one if twin else Quantity(one.value, float("nan"))
-
-        return rule
-
-    rest = {"where" if key == kind else str(key): value for key, value in settings.items()}
-    return call(ask, rest, "a quantity")
 
 
 def maps_of(flow: Flow) -> list[Map]:

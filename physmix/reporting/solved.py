@@ -77,12 +77,16 @@ def render_solved(report: SolvedReport, figures: Mapping[str, bytes]) -> str:
         errors = [[name, f"{number(value):.1e}"] for name, value in metrics["errors"].items()]
         told = "twice the relative L2 distance to a solution by other features and other points"
         parts += [f"<h2>Errors</h2><p>Estimated: {told}.</p>", table(["field", "relative L2"], errors)]
-    if metrics["quantities"]:
+    for title, column, numbers in (
+        ("Unknowns", "standard error", metrics["unknowns"]),
+        ("Quantities", "estimated error", metrics["quantities"]),
+    ):
         found = [
             [name, f"{number(one['value']):.8g}", "-" if one["error"] is None else f"{one['error']:.1g}"]
-            for name, one in metrics["quantities"].items()
+            for name, one in numbers.items()
         ]
-        parts += ["<h2>Quantities</h2>", table(["quantity", "value", "estimated error"], found)]
+        if found:
+            parts += [f"<h2>{title}</h2>", table([title.lower()[:-1], "value", column], found)]
     parts += [
         "<h2>Fields</h2>",
         image(figures["fields"], "fields"),

@@ -9,7 +9,8 @@ import yaml
 from commands.conftest import compose_settings
 
 from physmix.commands.check import check
-from physmix.commands.problems import Notation, read_problem
+from physmix.commands.notation import Notation
+from physmix.commands.problems import read_problem
 from physmix.commands.solve import solve_problem
 from physmix.errors import PhysmixError, RunExistsError, SettingsError
 from physmix.files import configurations
@@ -116,11 +117,11 @@ def test_a_mesh_measurements_and_an_unknown(solved, tmp_path):
         "region": {"mesh": "square.vtu"},
         "equations": {"name": "advection_diffusion", "diffusivity": "kappa", "velocity": ["wind", "0"]},
         "let": {"wind": "0.2*w"},
-        "constants": {"w": 1},
+        "constants": {"w": 0},
         "unknowns": {"kappa": 0.5},
         "conditions": [
             {"where": "boundary", "values": {"c": "exp(x)*sin(y)"}},
-            {"where": ["boundary"], "residuals": {"flux": "fx - 0.2*c + 0.7*dx(c)"}},
+            {"where": ["boundary"], "residuals": {"flux": "fx + 0.7*dx(c)"}},
             {"measured": "seen.csv", "fields": ["c"], "deviation": 1e-3},
         ],
         "points": 300,
@@ -133,9 +134,34 @@ def test_a_mesh_measurements_and_an_unknown(solved, tmp_path):
     folder = solved.folder / "mesh" / "scalar" / "0"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["errors"] == {}
-    assert "kappa" in metrics["unknowns"]
+    kappa = metrics["unknowns"]["kappa"]
+    assert 0 < kappa["error"] < 0.1
+    assert abs(kappa["value"] - 0.7) < 3 * kappa["error"]
+    assert any("misfit" in told for told in metrics["told"])
     assert check([folder]) == 0
     assert len(read_mesh(folder / "fields.vtu").points) == 49
+
+
+@pytest.mark.parametrize(
+    ("equations", "laws"),
+    [
+        ({"name": "compressible", "exact": "mass"}, {"mass"}),
+        ({"name": "compressible", "viscosity": "nu*rho"}, {"mass", "momentum_x", "momentum_y", "energy"}),
+        ({"name": "vorticity_transport", "viscosity": "nu"}, {"mass"}),
+        (
+            {"name": "boussinesq", "viscosity": "nu", "diffusivity": 0.01, "buoyancy": {"y": "pull"}},
+            {"mass", "heat"},
+        ),
+    ],
+)
+def test_equations_have_short_names(equations, laws):
+    region = {"box": {"x": [0, 1], "y": [0, 1]}}
+    settings = {"region": region, "equations": equations, "constants": {"nu": 0.02, "pull": 0.1}}
+    problem, _ = read_problem(settings)
+    assert set(problem.equations.laws) == laws
+    assert problem.terms()
+    with pytest.raises(SettingsError, match="choose from"):
+        read_problem({**settings, "equations": {"name": "compressible", "exact": "none"}})
 
 
 def test_names_of_formulas_are_written_out():
