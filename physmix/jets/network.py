@@ -25,10 +25,17 @@ from physmix.operators import Monomial
 
 @dataclass(frozen=True)
 class Jet:
-    """Normalised Taylor coefficients c_a = D^a f / a!, shape (coefficient, point, channel)."""
+    """Normalised Taylor coefficients c_a = D^a f / a!, shape (coefficient, point, channel).
+
+    Attributes:
+        space: which coefficients.
+        coefficients: themselves.
+        linear: whether f is known to be linear in the coordinates: slopes are the same at all points.
+    """
 
     space: JetSpace
     coefficients: Coefficients
+    linear: bool = False
 
     @property
     def value(self) -> Float[Tensor, "point channel"]:
@@ -65,6 +72,7 @@ class Sine(nn.Module):
 
 Rule = Callable[[Any, Jet], Jet]
 _RULES: dict[type[nn.Module], Rule] = {}
+_TOWERS: dict[type[nn.Module], Callable[[Any], Tower]] = {}
 
 
 def rule(kind: type[nn.Module]) -> Callable[[Rule], Rule]:
@@ -92,7 +100,7 @@ def seed(points: Float[Tensor, "point coordinate"], order: int | JetSpace) -> Je
     for place, index in enumerate(space.indices):
         if sum(index) == 1:
             coefficients[place, :, index.index(1)] = 1
-    return Jet(space, coefficients)
+    return Jet(space, coefficients, linear=True)
 
 
 def push(module: nn.Module, jet: Jet) -> Jet:
@@ -112,9 +120,43 @@ def push(module: nn.Module, jet: Jet) -> Jet:
 
 @rule(nn.Sequential)
 def _sequential(module: nn.Sequential, jet: Jet) -> Jet:
-    for part in module:
+    parts = list(module)
+    if len(parts) > 1 and _is_ridge(parts[0], parts[1], jet):
+        jet, parts = _ridge(parts[0], parts[1], jet), parts[2:]  # type: ignore[arg-type]
+    for part in parts:
         jet = push(part, jet)
     return jet
+
+
+def _is_ridge(first: Any, second: Any, jet: Jet) -> bool:
+    """Whether this is f(w . x + b) of the coordinates x themselves, and nothing is to be differentiated."""
+    if (
+        not jet.linear
+        or type(first) is not nn.Linear
+        or type(second) not in _TOWERS
+        or _taps.get() is not None
+    ):
+        return False
+    watched = torch.is_grad_enabled() and (first.weight.requires_grad or jet.coefficients.requires_grad)
+    hooked = any(one._forward_hooks or one._forward_pre_hooks for one in (first, second))  # noqa: SLF001
+    return not watched and not hooked
+
+
+def _ridge(first: nn.Linear, second: nn.Module, jet: Jet) -> Jet:
+    """D^a f(w . x + b) = w^a f^(|a|): without the powers of a series, some five times faster."""
+    space, points = jet.space, jet.coefficients[0]
+    places = [place for place, index in enumerate(space.indices) if sum(index) == 1]
+    slopes = {space.indices[place]: jet.coefficients[place, :1] @ first.weight.T for place in places}
+    derivatives = _TOWERS[type(second)](second)(
+        torch.nn.functional.linear(points, first.weight, first.bias), space.order
+    )
+    out = points.new_empty(len(space.indices), len(points), first.out_features)
+    for place, index in enumerate(space.indices):
+        factor = points.new_full((1, first.out_features), 1 / space.factorials[place])
+        for unit, slope in slopes.items():
+            factor = factor * slope ** index[unit.index(1)]
+        torch.mul(derivatives[sum(index)], factor, out=out[place])
+    return Jet(space, out)
 
 
 @rule(nn.Identity)
@@ -170,6 +212,8 @@ def _tower_of(kind: type[nn.Module]) -> Callable[[Callable[[Any], Tower]], None]
     """Register an activation whose tower depends on the module's settings."""
 
     def register(choose: Callable[[Any], Tower]) -> None:
+        _TOWERS[kind] = choose
+
         @rule(kind)
         def apply(module: nn.Module, jet: Jet) -> Jet:
             return Jet(jet.space, compose(jet.coefficients, choose(module), jet.space))

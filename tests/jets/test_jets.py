@@ -210,3 +210,27 @@ def test_points_of_other_coordinates_and_derivatives_that_are_not_carried_are_re
         seed(torch.zeros(1, 2), JetSpace(3, 1))
     with pytest.raises(SettingsError, match=r"derivative \(2, 0\)"):
         seed(torch.zeros(1, 2), 1).derivative((2, 0))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("needed", [[(3, 0), (1, 2)], [(0, 4)]])
+def test_a_frozen_layer_of_the_coordinates_has_the_jet_of_one_that_learns(name, needed):
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(2, 6), ACTIVATIONS[name](), nn.Linear(6, 3)).double()
+    points = torch.randn(5, 2, dtype=torch.float64)
+    space = JetSpace.closure(needed)
+    learning = push(layers, seed(points, space)).coefficients
+    assert learning.requires_grad
+    frozen = push(layers.requires_grad_(False), seed(points, space)).coefficients
+    assert (frozen - learning).abs().max() < 1e-13 * learning.abs().max()
+
+
+def test_only_the_coordinates_themselves_are_taken_for_linear():
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Linear(2, 3), nn.Tanh()).double().requires_grad_(False)
+    outer = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid()).double().requires_grad_(False)
+    points = torch.randn(5, 2, dtype=torch.float64)
+    found = push(outer, push(inner, seed(points, 3)))
+    for monomial in monomials(2, 3):
+        expected = nested(nn.Sequential(inner, outer), points, monomial)
+        assert torch.allclose(found.derivative(monomial), expected, rtol=1e-10, atol=1e-12)
