@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,6 +46,17 @@ class Row:
 
 Case = Callable[[str], list[Row]]
 """Measures one case; it is given its own name."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A case that tells something of others, which stand before it.
+
+    Attributes:
+        of: is given its own name and all rows so far.
+    """
+
+    of: Callable[[str, Sequence[Row]], list[Row]]
 
 
 def ours(case: str, metric: str, value: float, unit: str = "", system: str = "physmix", **bound: str) -> Row:

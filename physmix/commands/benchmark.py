@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from physmix.benchmarks import BENCHMARKS, Row, table
+from physmix.benchmarks import BENCHMARKS, Row, Summary, table
 from physmix.benchmarks.pace import PACE, curves
 from physmix.commands.interface import FAILED, guarded
 from physmix.errors import MissingPackageError, SettingsError
@@ -59,7 +59,7 @@ def benchmark(name: str, file: Path | None = None, pattern: str = "*", figure: P
             continue
         print(f"measuring: {case}", file=sys.stderr, flush=True)
         try:
-            rows += run(case)
+            rows += run.of(case, rows) if isinstance(run, Summary) else run(case)
         except ImportError as error:
             raise MissingPackageError(str(error.name), "bench") from error
         if file is not None:

@@ -15,14 +15,14 @@ from physmix.commands.description import Description
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import build_model
 from physmix.commands.registry import at_least, call, choose
+from physmix.commands.rollouts import judge_path
 from physmix.commands.trajectories import Trajectories
 from physmix.flows import exact_solution, gas, read_flow
 from physmix.flows.on_grid import OnGrid
 from physmix.laws import TIME, Law
 from physmix.problems import FlowReconstruction, primitive_tensor, relative_errors, sample_flow
 from physmix.reporting import Picture
-from physmix.surrogates import NextState, persistence, rollout, total_rows
-from physmix.surrogates.metrics import conserved_error, drift, normalised_error
+from physmix.surrogates import NextState, persistence, total_rows
 from physmix.training import Task
 
 
@@ -182,37 +182,19 @@ class NextStateExperiment:
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:
         """One-step errors beside persistence, and a roll-out from the first test state."""
-        data, model, test = self.data, self.task.model, self.data.test
+        data, model, test, judged = self.data, self.task.model, self.data.test, tuple(judged)
         with torch.no_grad():
             after = torch.stack([model(one[:-1]) for one in test])
         present, predicted, true = (data.primitive(states) for states in (test[:, :-1], after, test[:, 1:]))
         names = data.primitive_fields
         errors, idle = relative_errors(predicted, true, names), relative_errors(present, true, names)
-        states = rollout(model, test[:, 0], self.steps)
-        known = min(self.steps, test.shape[1] - 1)
-        path, whole = states.movedim(0, 1)[:, : known + 1], test[:, : known + 1]
-        at_end = {
-            "nrmse": normalised_error(path, whole),
-            "crmse": conserved_error(path, whole),
-            "drift": drift(states.movedim(0, 1)),
-        }
-        least = data.primitive(states).flatten(0, -2).amin(0).tolist()
+        states, found = judge_path(model, data, self.steps, judged)
         details = {
             "persistence_errors": idle,
             "persistence_over_error": {
                 name: idle[name] / errors[name] if errors[name] else None for name in errors
             },
-            "rollout_steps": self.steps,
-            "rollout_error_steps": known,
-            "rollout_errors": relative_errors(
-                data.primitive(path[:, -1]), data.primitive(whole[:, -1]), names
-            ),
-            "rollout_end": {
-                name: dict(zip(data.fields, values[-1].tolist(), strict=True))
-                for name, values in at_end.items()
-            },
-            "rollout_least": dict(zip(names, least, strict=True)),
-        }
+        } | found
         title = f"one step ahead, to t = {float(data.time[-1]):g}"
         pictures = _pictures(data.about, names, predicted[0, -1], true[0, -1], title)
         return Evaluation(errors, details, pictures, judge_rollout(states, data.fields, judged))

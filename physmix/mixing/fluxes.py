@@ -154,6 +154,8 @@ class FluxLayer(nn.Module):
         own = self.mixing.weight.detach().view(potentials, len(self.fields), -1)[..., 0]
         self.sources = bool(own.any()) or constraint.bias.nullity > 0
         self.mixing.bias.requires_grad_(self.sources)
+        # A flux that is rounded leaves one cell and enters the other all the same: totals do not see it.
+        self.any_precision = not self.sources and all(law.integral for law in self.laws)
         self.claim = claim_laws(self.laws, self.fields)
 
     def forward(self, potentials: Float[Tensor, "batch *cells potential"]) -> Fluxes:
@@ -169,10 +171,11 @@ class FluxLayer(nn.Module):
         # Mixing and shifting commute, and there are fewer fields than potentials.
         count = len(self.fields)
         weight = mixing.weight.view(-1, count, len(mixing.constraint.operators)).transpose(1, 2)
-        mixed = potentials.to(weight.dtype) @ weight.reshape(len(weight), -1)
         if mixing.size is not None:
-            mixed = (mixed.view(*mixed.shape[:-1], -1, count) * mixing.size).flatten(-2)
-        own, *neighbours = mixed.split(count, -1)
+            weight = weight * mixing.size
+        weight = weight.reshape(len(weight), -1)
+        dtype = potentials.dtype if self.any_precision else weight.dtype
+        own, *neighbours = (potentials.to(dtype) @ weight.to(dtype)).split(count, -1)
         bias = mixing.bias if mixing.size is None else mixing.bias * mixing.size
         faces = []
         for dimension, axis in enumerate(self.grid.axes.values()):

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -107,6 +108,28 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     axis.set_xlabel("relative violation")
     figure.legend(frameon=False, loc="outside upper center", ncols=3)
     return figure
+
+
+def rollout_figure(paths: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The error of a roll-out by step, and how far its totals are from the first ones, of each run."""
+    figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+    errors, drifts = figure.subplots(1, 2)
+    for (run, path), colour in zip(paths.items(), (LAWFUL, FREE), strict=False):
+        errors.plot(_shown(path["nrmse"]), color=colour, label=run)
+        for (precision, values), line in zip(path["drift"].items(), ("-", "--"), strict=False):
+            drifts.semilogy(_shown(values), line, color=colour, label=f"{run}, {precision}")
+    errors.set(
+        xlabel="step", ylabel="nRMSE, mean of the fields", title="error of the roll-out", ylim=(0, None)
+    )
+    drifts.set(xlabel="step", ylabel="drift / sum of magnitudes", title="totals")
+    for axis in (errors, drifts):
+        axis.legend()
+    return figure
+
+
+def _shown(values: Sequence[float | None]) -> list[float]:
+    """What has a place on a logarithmic axis: not zero, nor what JSON has as null."""
+    return [value or math.nan for value in values]
 
 
 def pace_figure(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> Figure:

@@ -14,6 +14,7 @@ from physmix.reporting.figures import (
     as_png,
     field_figure,
     loss_figure,
+    rollout_figure,
     violation_figure,
 )
 
@@ -63,6 +64,9 @@ def draw(report: RunReport) -> dict[str, bytes]:
         "fields": field_figure(report.pictures),
         "losses": loss_figure(report.history["steps"], report.history["losses"]),
     }
+    runs = {name: run["rollout_path"] for name, run in _runs(report).items() if "rollout_path" in run}
+    if runs:
+        figures["rollout"] = rollout_figure(runs)
     return {name: as_png(figure) for name, figure in figures.items()}
 
 
@@ -80,6 +84,7 @@ def render(report: RunReport, figures: Mapping[str, bytes]) -> str:
         _errors(report),
         "<h2>Fields</h2>",
         image(figures["fields"], "true, predicted and error fields"),
+        *_rollout(report, figures),
         "<h2>Training</h2>",
         image(figures["losses"], "losses by step"),
         "<h2>Made with</h2>",
@@ -132,10 +137,33 @@ def _violations(report: RunReport) -> str:
     return listed + note
 
 
+def _runs(report: RunReport) -> dict[str, Mapping[str, Any]]:
+    """This run, and its twin where there is one."""
+    twin = {f"law {report.twin['law']}": report.twin} if report.twin else {}
+    return {"this run": report.metrics, **twin}
+
+
+def _rollout(report: RunReport, figures: Mapping[str, bytes]) -> list[str]:
+    """How far totals are from where they began, where the run has a roll-out."""
+    if "rollout" not in figures:
+        return []
+    columns = {
+        f"{name}, {precision}": values
+        for name, run in _runs(report).items()
+        for precision, values in run.get("rollout_drift", {}).items()
+    }
+    laws = next(iter(report.metrics["rollout_drift"].values()))
+    rows = [[law, *(f"{number(values.get(law)):.1e}" for values in columns.values())] for law in laws]
+    title = f"<h2>A roll-out of {report.metrics['rollout_steps']} steps</h2>"
+    return [
+        title,
+        table(["drift of", *columns], rows),
+        image(figures["rollout"], "errors and totals by step"),
+    ]
+
+
 def _errors(report: RunReport) -> str:
-    runs = {"this run": report.metrics}
-    if report.twin:
-        runs[f"law {report.twin['law']}"] = report.twin
+    runs = _runs(report)
     columns: dict[str, Mapping[str, float]] = {name: run["errors"] for name, run in runs.items()}
     if "errors_against_exact" in report.metrics:
         columns["this run, against the exact solution"] = report.metrics["errors_against_exact"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -49,10 +49,8 @@ class NextState:
         seed: int = 0,
     ) -> None:
         self.model, self.batches, self.unit, self.noise, self.seed = model, batches, unit, noise, seed
-        self.weights = {"increment": 1.0}
+        self.weights: Mapping[str, float] = {"increment": 1.0} | ({"totals": penalty} if penalty else {})
         self.totals = totals
-        if penalty:
-            self.weights["totals"] = penalty
         self.device: torch.device | str = "cpu"
 
     def to(self, device: torch.device | str) -> None:

@@ -54,8 +54,20 @@ def test_a_surrogate_learns_a_data_set_and_conserves_and_its_twin_does_not(
         file = tmp_path / "runs" / "surrogate_kh" / law / "0" / "metrics.json"
         found[law] = json.loads(file.read_text())
     assert set(found["totals"]["errors"]) == set(FIELDS)
-    assert set(found["totals"]["rollout_end"]) == {"nrmse", "crmse", "drift"}
+    assert set(found["totals"]["rollout_end"]) == {"nrmse", "crmse", "drift", "spectra"}
     assert found["totals"]["rollout_least"]["pressure"] > 0
+    for precision, bound in (("float64", 1e-12), ("float32", 1e-5)):
+        drift = {law: found[law]["rollout_drift"][precision] for law in found}
+        assert set(drift["totals"]) == {"mass", "momentum_x", "momentum_y", "energy"}
+        for name, value in drift["totals"].items():
+            assert value < bound
+            assert drift["none"][name] > (1e3 if precision == "float64" else 1) * max(value, 1e-16)
+        assert len(found["none"]["rollout_path"]["drift"][precision]) == 4
+    report = (tmp_path / "runs" / "surrogate_kh" / "none" / "0" / "report.html").read_text()
+    assert "A roll-out of 3 steps" in report
+    assert (
+        tmp_path / "runs" / "surrogate_kh" / "none" / "0" / "figures" / "rollout.png"
+    ).stat().st_size > 1e4
     for name, violation in found["totals"]["violations"].items():
         assert violation < 1e-13
         assert found["none"]["violations"][name] > 1e3 * max(violation, 1e-16)
