@@ -14,6 +14,7 @@ from physmix.grids import BoundedAxis, StaggeredGrid, neighbour_operators
 from physmix.laws import Law, Scaling, compile_laws
 from physmix.mixing.claim import claim_laws
 from physmix.mixing.lawful import LawfulLayer
+from physmix.mixing.precision import in_full_precision
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class FluxLayer(nn.Module):
         self.mixing.bias.requires_grad_(self.sources)
         self.claim = claim_laws(self.laws, self.fields)
 
+    @in_full_precision
     def forward(self, potentials: Float[Tensor, "batch *cells potential"]) -> Fluxes:
         """The fluxes that potentials make.
 
