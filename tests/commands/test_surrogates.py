@@ -36,6 +36,20 @@ def test_a_surrogate_learns_a_data_set_and_conserves_and_its_twin_does_not(
         assert found["none"]["violations"][name] > 1e3 * max(violation, 1e-16)
 
 
+def test_half_precision_of_the_network_leaves_laws_as_they_are(settings, streams, tmp_path):
+    found = {}
+    for law in ("totals", "none"):
+        for name, more in (("full", []), ("mixed", ["training.precision=bf16-mixed"])):
+            own = ["model=unet", "model.levels=2", f"law={law}", f"runs={tmp_path / name}"]
+            assert train(few(settings, streams, *own, *more)) == 0
+            file = tmp_path / name / "surrogate_kh" / law / "0" / "metrics.json"
+            found[law, name] = json.loads(file.read_text())
+    assert found["totals", "mixed"]["errors"] != found["totals", "full"]["errors"]  # it was at work
+    for name, violation in found["totals", "mixed"]["violations"].items():
+        assert violation < 1e-13
+        assert found["none", "mixed"]["violations"][name] > 1e3 * max(violation, 1e-16)
+
+
 def test_a_run_on_other_data_is_not_gone_on_with(settings, streams, tmp_path):
     mine = tmp_path / "mine"
     for path in streams.rglob("*.hdf5"):
