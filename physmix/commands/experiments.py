@@ -25,6 +25,8 @@ from physmix.reporting import Picture
 from physmix.surrogates import NextState, persistence, total_rows
 from physmix.training import Task
 
+_APART = 7919  # seeds of processes
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -45,10 +47,17 @@ class Evaluation:
 
 @runtime_checkable
 class Experiment(Protocol):
-    """A model being trained, and how it is evaluated afterwards."""
+    """A model being trained, and how it is evaluated afterwards.
+
+    Attributes:
+        description: of the model.
+        task: what is trained.
+        samples: in the batch of a step, of all processes.
+    """
 
     description: Description
     task: Task
+    samples: int
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:
         """Evaluate the model as it is now."""
@@ -57,13 +66,17 @@ class Experiment(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every experiment starts from: the data, the laws, the model's settings."""
+    """What every experiment starts from: the data, the laws, the model's settings.
+
+    Of every batch this process has its share: its number, and how many train together.
+    """
 
     data: Path
     laws: LawTexts
     judged: LawTexts
     model: Mapping[str, Any]
     seed: int
+    share: tuple[int, int] = (0, 1)
 
     def describe(
         self,
@@ -113,7 +126,10 @@ class ReconstructionExperiment:
         )
         self.description = setting.describe(self.flow, gas.SPACE_TIME, samples.sizes, samples.mean)
         model = build_model(self.description, setting.seed)
-        self.task = FlowReconstruction(model, samples, constitutive_weight=constitutive_weight)
+        self.samples = len(samples.points) + len(samples.collocation)
+        self.task = FlowReconstruction(
+            model, samples, constitutive_weight=constitutive_weight, share=setting.share
+        )
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:
         """Errors at held-out times and places, against the file and the exact solution."""
@@ -152,18 +168,17 @@ class NextStateExperiment:
         penalty: float,
         floor: float,
         workers: int,
+        shards: int,
     ) -> None:
         at_least("the task", 1, rollout=rollout, test_steps=test_steps)
         at_least("the task", 0.0, noise=noise, penalty=penalty, floor=floor, workers=workers)
-        self.steps = rollout
+        at_least("the task", 1, shards=shards)
+        self.steps, self.samples = rollout, batch
+        own: dict[str, Any] = {"unroll": unroll, "batch": batch, "seed": setting.seed, "share": setting.share}
         self.data = (
-            Trajectories.of_folder(
-                setting.data, unroll=unroll, batch=batch, seed=setting.seed, workers=workers
-            )
+            Trajectories.of_folder(setting.data, **own, workers=workers, shards=shards)
             if setting.data.is_dir()
-            else Trajectories.of_flow(
-                read_flow(setting.data), test_steps=test_steps, unroll=unroll, batch=batch, seed=setting.seed
-            )
+            else Trajectories.of_flow(read_flow(setting.data), **own, test_steps=test_steps)
         )
         fields = self.data.fields
         size, mean = self.data.sizes()
@@ -177,7 +192,7 @@ class NextStateExperiment:
             noise=noise,
             penalty=penalty,
             totals=total_rows(judged, fields),
-            seed=setting.seed,
+            seed=setting.seed + _APART * setting.share[0],  # of noise, which differs from share to share
         )
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:

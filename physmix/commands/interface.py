@@ -20,6 +20,14 @@ from physmix.files import configurations
 FAILED, INTERRUPTED = 2, 130
 
 
+class RunFailed(Exception):  # noqa: N818  the run itself has said what is wrong
+    """A run of a sweep ended with an exit code, in a process of its own."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def say(sentence: object) -> None:
     """Tell the user why the command ends."""
     print(f"physmix: {' '.join(str(sentence).split())}", file=sys.stderr)
@@ -67,14 +75,18 @@ def _hydra_sentence(error: HydraException) -> str:
 def run_configured(name: str, command: Callable[[Mapping[str, Any]], int]) -> int:
     """Run a command with the configuration `name`, overridden by the command line.
 
-    A sweep (-m) runs the command once for each combination; the exit code is the largest.
+    A sweep (-m) runs the command once for each combination; the exit code is the largest, or where
+    runs have processes of their own, that of the first run that failed.
     """
     codes: list[int] = []
+    parent = os.getpid()
 
     def task(config: DictConfig) -> None:
         settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         # Guarded here as well: Hydra would add lines of its own to a failure.
         codes.append(guarded(lambda: command(settings)))  # type: ignore[arg-type]
+        if codes[-1] and os.getpid() != parent:  # its list is a copy
+            raise RunFailed(codes[-1])
 
     def face() -> int:
         # Failures reach `guarded` as exceptions, not as a print-out of Hydra's own.
@@ -82,6 +94,8 @@ def run_configured(name: str, command: Callable[[Mapping[str, Any]], int]) -> in
         main = hydra.main(config_path=str(configurations()), config_name=name, version_base="1.3")
         try:
             main(task)()
+        except RunFailed as failed:
+            return failed.code
         except ValueError as error:  # what the command itself raises was dealt with in `task`
             raise SettingsError("the command line", str(error), "correct it") from error
         return max(codes, default=0)

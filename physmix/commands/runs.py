@@ -103,7 +103,9 @@ def print_run(metrics: Mapping[str, Any], folder: Path, against: str = "") -> No
     def shown(value: float | None) -> str:
         return "not a number" if value is None else f"{value:.2e}"
 
-    print(f"run {folder}: {metrics['steps']} steps in {metrics['seconds']:.1f} s")
+    speed = metrics.get("samples_per_second")
+    rate = "" if speed is None else f", {speed:.3g} samples per second"
+    print(f"run {folder}: {metrics['steps']} steps in {metrics['seconds']:.1f} s{rate}")
     for field, error in metrics["errors"].items():
         print(f"  relative L2 error of {field:<14} {shown(error)}{against}")
     for law, violation in metrics["violations"].items():

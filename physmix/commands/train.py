@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from physmix.checking import TOLERANCES, worst
-from physmix.commands.experiments import Setting, make_experiment
+from physmix.commands.experiments import Experiment, Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import check_judged, judge
@@ -21,9 +21,9 @@ from physmix.commands.runs import as_json, claim, print_run, read_metrics, run_f
 from physmix.errors import SettingsError
 from physmix.files import write_whole
 from physmix.reporting import RunReport, draw, render
-from physmix.training import Stage, fit, save_checkpoint
+from physmix.training import History, Processes, Stage, check_precision, fit, joined, save_checkpoint
 
-_NEVER_COMPARED = ("progress", "resume", "runs", "threads")
+_NEVER_COMPARED = ("nodes", "processes", "progress", "resume", "runs", "threads")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,14 @@ class RunSettings:
     resume: bool
     runs: str
     threads: int | None
+    nodes: int | None
+    processes: int | None
     progress: bool
 
     def __post_init__(self) -> None:
         at_least("the run", 0, seed=self.seed)
-        at_least("the run", 1, threads=1 if self.threads is None else self.threads)
+        counts = {"threads": self.threads, "nodes": self.nodes, "processes": self.processes}
+        at_least("the run", 1, **{name: 1 if count is None else count for name, count in counts.items()})
         if self.seed >= 2**31:
             raise SettingsError("the run", f"seed={self.seed}", "give a number below 2**31")
         for law in (self.law, self.judged):
@@ -85,12 +88,16 @@ def train(settings: Mapping[str, Any]) -> int:
     run = call(RunSettings, settings, "the run")
     if run.threads is not None:
         torch.set_num_threads(run.threads)
-    law, judged_law = run.law["name"], run.judged["name"]
-    folder = run.folder(law)
+    with joined(run.nodes, run.processes) as processes:
+        return _train(run, processes)
+
+
+def _train(run: RunSettings, processes: Processes) -> int:
+    folder = run.folder(run.law["name"])
     # Everything is checked, down to a first loss, before a folder is made.
     stages = read_stages(run.training)
     laws, judged_laws = LawTexts.of(run.law), LawTexts.of(run.judged)
-    setting = Setting(Path(run.data), laws, judged_laws, run.model, run.seed)
+    setting = Setting(Path(run.data), laws, judged_laws, run.model, run.seed, processes.share)
     experiment = make_experiment(run.task, setting)
     judged = setting.judged.parse(experiment.description["coordinates"])
     check_judged(experiment.description, judged)
@@ -98,26 +105,38 @@ def train(settings: Mapping[str, Any]) -> int:
     if not all(torch.isfinite(loss) for loss in losses.values()):
         named = ", ".join(f"{name}={float(loss.detach())}" for name, loss in losses.items())
         raise SettingsError("the task", f"its first losses are {named}", "check data and model")
-    if not claim(folder, run.identity(), resume=run.resume):
+    if processes.first(lambda: claim(folder, run.identity(), resume=run.resume)):
+        history = fit(
+            experiment.task,
+            stages,
+            folder / "training",
+            steps_per_epoch=run.training["steps_per_epoch"],
+            progress=run.progress,
+            samples=experiment.samples,
+            precision=run.training["precision"],
+            processes=processes,
+        )
+        if processes.rank == 0:
+            _finish(run, experiment, setting, history)
+    if processes.rank == 0:
         print_run(read_metrics(folder / "metrics.json"), folder)
-        return 0
+    return 0
 
-    history = fit(
-        experiment.task,
-        stages,
-        folder / "training",
-        steps_per_epoch=run.training["steps_per_epoch"],
-        progress=run.progress,
-    )
-    model = experiment.task.model
-    save_checkpoint(folder / "checkpoint", model, experiment.description)
+
+def _finish(run: RunSettings, experiment: Experiment, setting: Setting, history: History) -> None:
+    """Judge what was trained, and write it down."""
+    law, judged_law, model = run.law["name"], run.judged["name"], experiment.task.model
+    folder, description = run.folder(law), experiment.description
+    judged = setting.judged.parse(description["coordinates"])
+    save_checkpoint(folder / "checkpoint", model, description)
     evaluation = experiment.evaluate(judged)
-    findings = [*judge(model, experiment.description, judged, run.seed), *evaluation.findings]
+    findings = [*judge(model, description, judged, run.seed), *evaluation.findings]
     metrics = {
         "experiment": run.name,
         "law": law,
         "seed": run.seed,
         "seconds": history.seconds,
+        "samples_per_second": history.throughput,
         "steps": len(history.steps),
         "errors": evaluation.errors,
         "violations": worst(findings),
@@ -129,7 +148,7 @@ def train(settings: Mapping[str, Any]) -> int:
     report = RunReport(
         metrics=metrics,
         twin=_read_twin(run.folder(twin_law)),
-        laws=setting.judged.spelled(experiment.description["coordinates"]),
+        laws=setting.judged.spelled(description["coordinates"]),
         history=history.state(),
         pictures=evaluation.pictures,
         tolerance=TOLERANCES[torch.float64],
@@ -141,8 +160,6 @@ def train(settings: Mapping[str, Any]) -> int:
     write_whole(folder / "report.html", render(report, figures).encode())
     # Last, since it says that the run is finished.
     write_whole(folder / "metrics.json", as_json(metrics))
-    print_run(read_metrics(folder / "metrics.json"), folder)
-    return 0
 
 
 def read_stages(training: Mapping[str, Any]) -> list[Stage]:
@@ -151,7 +168,8 @@ def read_stages(training: Mapping[str, Any]) -> list[Stage]:
     Raises:
         SettingsError: if a key or value does not fit.
     """
-    check_keys(training, ("stages", "steps_per_epoch"), "training")
+    check_keys(training, ("precision", "stages", "steps_per_epoch"), "training")
+    check_precision(training.get("precision"))
     length = training.get("steps_per_epoch")
     if isinstance(length, bool) or not isinstance(length, int) or length < 1:
         raise SettingsError("training", f"steps_per_epoch={length!r}", "give a number from 1 up")

@@ -16,6 +16,8 @@ from physmix.flows.windows import files_of
 from physmix.surrogates import Pieces, Streamed
 from physmix.surrogates.pieces import Batches
 
+Share = tuple[int, int]
+
 _SAMPLED = 8  # batches that sizes and means are taken from
 _TESTED = 16  # trajectories, at most
 
@@ -41,8 +43,12 @@ class Trajectories:
     time: Tensor
 
     @classmethod
-    def of_flow(cls, flow: Flow, *, test_steps: int, unroll: int, batch: int, seed: int) -> Trajectories:
+    def of_flow(
+        cls, flow: Flow, *, test_steps: int, unroll: int, batch: int, seed: int, share: Share = (0, 1)
+    ) -> Trajectories:
         """All but the last steps of a stored flow for training, and these for the test.
+
+        Of each batch this process has its share: its number, and how many there are.
 
         Raises:
             SettingsError: if it is no periodic gas, or too few steps are left.
@@ -50,13 +56,33 @@ class Trajectories:
         gamma, states = _gamma(flow, flow.name), _states(flow)
         first = states.shape[1] - 1 - test_steps
         seen = states[:, : first + 1]
-        pieces = Pieces(seen, unroll=unroll, batch=batch, seed=seed)
+        whole, (rank, count) = Pieces(seen, unroll=unroll, batch=batch, seed=seed), share
+        if batch % count:
+            problem = f"a batch of {batch} cannot be shared by {count} processes"
+            raise SettingsError("the task", problem, "give a multiple of them")
+
+        def pieces(step: int) -> Tensor:
+            return whole(step)[rank::count]
+
         sample = seen.unfold(1, unroll + 1, 1).movedim(-1, 2).flatten(0, 1)
         return cls(flow, gamma, pieces, sample, states[:, first:], torch.from_numpy(flow.time[first:]))
 
     @classmethod
-    def of_folder(cls, folder: Path, *, unroll: int, batch: int, seed: int, workers: int) -> Trajectories:
+    def of_folder(
+        cls,
+        folder: Path,
+        *,
+        unroll: int,
+        batch: int,
+        seed: int,
+        workers: int,
+        shards: int = 1,
+        share: Share = (0, 1),
+    ) -> Trajectories:
         """The splits of a data set in The Well's folders, of which those for training are streamed.
+
+        Of each batch this process has its share: its number, and how many there are. The order is the same
+        for any number of processes that divides the shards.
 
         Raises:
             FlowFileError, SettingsError: if there is no such data set of a periodic gas.
@@ -65,13 +91,28 @@ class Trajectories:
         if not (train.is_dir() and test.is_dir()):
             problem = f"{folder} has no folders data/train and data/test"
             raise SettingsError("the data", problem, "make them with: physmix-simulate ensemble=NAME")
-        windows = Windows(train, horizon=unroll, batch=batch, seed=seed, conserved=True, dtype=torch.float64)
-        gamma = _gamma(windows.metadata, windows.metadata.name)
-        batches = Streamed(windows, workers=workers)
-        sample = torch.cat([batches(step) for step in range(_SAMPLED)])
+
+        def windows(process: Share) -> Windows:
+            return Windows(
+                train,
+                horizon=unroll,
+                batch=batch,
+                seed=seed,
+                conserved=True,
+                dtype=torch.float64,
+                shards=share[1] if shards == 1 else shards,
+                process=process,
+            )
+
+        about = windows(share).metadata
+        gamma = _gamma(about, about.name)
+        batches = Streamed(windows(share), workers=workers)
+        # All processes must agree on sizes and means.
+        seen = batches if share[1] == 1 else Streamed(windows((0, 1)))
+        sample = torch.cat([seen(step) for step in range(_SAMPLED)])
         flows = [read_flow(path) for path in files_of(test)]
         states = torch.cat([_states(flow) for flow in flows])[:_TESTED]
-        return cls(windows.metadata, gamma, batches, sample, states, torch.from_numpy(flows[0].time))
+        return cls(about, gamma, batches, sample, states, torch.from_numpy(flows[0].time))
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class Windows:
         lanes: buffers that take turns; the number of workers must divide it.
         shards: shares of a batch; the number of processes must divide it. 1 for as many as processes.
         constants, boundary: what the files do not tell; see `FlowFile`.
+        process: the number of this process, and how many share the batches; as torch.distributed says if
+            omitted.
 
     Raises:
         FlowFileError: if a file cannot be read, or has other fields or another grid than the first.
@@ -89,18 +91,19 @@ class Windows:
         shards: int = 1,
         constants: Mapping[str, float] | None = None,
         boundary: Mapping[str, str] | None = None,
+        process: tuple[int, int] | None = None,
     ) -> None:
         if history < 1 or horizon < 1:
             problem = f"history={history}, horizon={horizon}"
             raise SettingsError("the loader", problem, "give numbers from 1 up")
         self.paths, self.history, self.horizon = files_of(paths), history, horizon
         self.conserved, self._constants, self._boundary = conserved, constants, boundary
-        self._rank, processes = _process()
+        rank, processes = process or _process()
         shards = processes if shards == 1 else shards
         if shards % processes:
             problem = f"{processes} processes do not divide {shards} shards"
             raise SettingsError("the loader", problem, "give a multiple of the processes")
-        self._own = range(self._rank, shards, processes)
+        self._own = range(rank, shards, processes)
         found, stored = [], []
         for path in self.paths:
             with self._open(path) as file:

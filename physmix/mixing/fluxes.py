@@ -14,6 +14,7 @@ from physmix.grids import BoundedAxis, StaggeredGrid, neighbour_operators
 from physmix.laws import Law, Scaling, compile_laws
 from physmix.mixing.claim import claim_laws
 from physmix.mixing.lawful import LawfulLayer
+from physmix.mixing.precision import in_full_precision
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class FluxLayer(nn.Module):
         self.any_precision = not self.sources and all(law.integral for law in self.laws)
         self.claim = claim_laws(self.laws, self.fields)
 
+    @in_full_precision
     def forward(self, potentials: Float[Tensor, "batch *cells potential"]) -> Fluxes:
         """The fluxes that potentials make.
 

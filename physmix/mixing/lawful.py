@@ -13,6 +13,7 @@ from physmix.constraints import ConstraintSet
 from physmix.errors import ShapeError
 from physmix.laws import MixingConstraint
 from physmix.mixing.claim import claim_laws
+from physmix.mixing.precision import in_full_precision
 from physmix.optimization import constrain
 
 
@@ -64,6 +65,7 @@ class LawfulLayer(nn.Module):
 
     size: Tensor | None
 
+    @in_full_precision
     def forward(self, channels: Float[Tensor, "operator *point potential"]) -> Float[Tensor, "*point field"]:
         """Mix the channels of each point."""
         operators, fields = len(self.constraint.operators), len(self.constraint.fields)

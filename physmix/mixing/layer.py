@@ -13,6 +13,7 @@ from physmix.constraints import ConstraintSet
 from physmix.errors import SettingsError, ShapeError
 from physmix.jets import Jet, rule
 from physmix.jets.affine import affine
+from physmix.mixing.precision import in_full_precision
 from physmix.optimization import constrain
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -101,7 +102,12 @@ class MixingLayer(nn.Module):
 
     def forward(self, channels: Tensor) -> Tensor:
         """Mix the channels of each point."""
+        return self._lawful(channels) if hasattr(self, "constrained") else self._mixed(channels)
+
+    def _mixed(self, channels: Tensor) -> Tensor:
         return mix(channels, self.weight, self.bias, self.axis)
+
+    _lawful = in_full_precision(_mixed)
 
     def fold(self, dimensions: int | None = None) -> nn.Module:
         """The same map as a plain layer of torch: a Linear, or with `dimensions` a 1x1 convolution.

@@ -16,6 +16,7 @@ from physmix.laws import Law, WallRule, compile_laws, wall_bias
 from physmix.mixing.classes import staggered_classes
 from physmix.mixing.held import averaged, joined
 from physmix.mixing.lawful import LawfulLayer
+from physmix.mixing.precision import in_full_precision
 from physmix.mixing.walled import shared_out
 from physmix.operators import Operators
 
@@ -120,6 +121,7 @@ class StaggeredLayer(nn.Module):
                 problem = f"it misses the law {law.name} by {float(missed / size):.1e} of its terms"
                 raise SettingsError("the lifting", problem, "make it lawful with reconcile")
 
+    @in_full_precision
     def forward(self, potentials: Float[Tensor, "batch *grid potential"]) -> dict[str, Tensor]:
         """The fields by name, each of shape (batch, *grid.shape(place)).
 

@@ -120,13 +120,32 @@ class FlowReconstruction:
         model: takes points (t, x, y) to the space-time tensor.
         samples: from `sample_flow`.
         constitutive_weight: of the constitutive residual against the data.
+        share: the number of this process, and how many train together: each has every so many-th point,
+            and the mean of their losses is that of all points.
+
+    Raises:
+        SettingsError: if there are more processes than points.
     """
 
-    def __init__(self, model: nn.Module, samples: FlowSamples, *, constitutive_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: FlowSamples,
+        *,
+        constitutive_weight: float = 1.0,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.model, self.samples = model, samples
         self.weights = {"data": 1.0, "constitutive": constitutive_weight}
-        self._points = torch.cat([samples.points, samples.collocation])
-        self._values = samples.values
+        seen, inside = samples.points, samples.collocation
+        if min(len(seen), len(inside)) < share[1]:
+            problem = f"{len(seen)} samples and {len(inside)} points for {share[1]} processes"
+            raise SettingsError("the task", problem, "train with fewer processes")
+        own = slice(share[0], None, share[1])
+        self._points, self._values = torch.cat([seen[own], inside[own]]), samples.values[own]
+        # Shares may differ by a point, and each counts as what it is; one where a process is alone.
+        counted = (len(self._values), len(seen)), (len(self._points), len(seen) + len(inside))
+        self._parts = [share[1] * mine / all_ for mine, all_ in counted]
         size = samples.values.std(0)
         self._size = torch.where(size > 0, size, torch.ones_like(size))  # a field may be constant
 
@@ -144,7 +163,9 @@ class FlowReconstruction:
         shear, normal = gas.constitutive_residual(*fields.unbind(-1))
         size = dict(zip(gas.SPACE_TIME, self._size, strict=True))
         residual = torch.stack([shear / size["sxy"], normal / size["sxx"]])
-        return {"data": misfit.square().mean(), "constitutive": residual.square().mean()}
+        means = misfit.square().mean(), residual.square().mean()
+        data, constitutive = (part * mean for part, mean in zip(self._parts, means, strict=True))
+        return {"data": data, "constitutive": constitutive}
 
     def predict(self, points: Tensor) -> Tensor:
         """Primitive variables at points, (point, 4)."""

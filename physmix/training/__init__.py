@@ -10,18 +10,22 @@ from physmix.training.data import FlowData
 from physmix.training.fields import as_flow, as_mesh
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import Forecast, forecast
+from physmix.training.history import History
 from physmix.training.inference import Inference, infer
-from physmix.training.loop import History, Stage, Task, fit
+from physmix.training.loop import PRECISIONS, check_precision, fit
 from physmix.training.marching import March, march
 from physmix.training.posterior import Estimate, Posterior
+from physmix.training.processes import Processes, joined
 from physmix.training.quantities import Quantities, Quantity
 from physmix.training.saved import load_solution, save_solution
 from physmix.training.solution import Solution, solve
 from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
+from physmix.training.stages import Stage, Task
 from physmix.training.trace import Step, Trace
 
 __all__ = [
     "LBFGS",
+    "PRECISIONS",
     "SOAP",
     "SOLVERS",
     "Adam",
@@ -34,6 +38,7 @@ __all__ = [
     "LevenbergMarquardt",
     "March",
     "Posterior",
+    "Processes",
     "Quantities",
     "Quantity",
     "Solution",
@@ -44,10 +49,12 @@ __all__ = [
     "Trace",
     "as_flow",
     "as_mesh",
+    "check_precision",
     "fit",
     "fit_fields",
     "forecast",
     "infer",
+    "joined",
     "load_solution",
     "load_weights",
     "march",

@@ -7,142 +7,25 @@ generator has a state to lose, and a resumed run repeats an uninterrupted one to
 
 from __future__ import annotations
 
-import logging
-import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, get_args
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ThroughputMonitor, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from physmix.errors import TrainingError
-from physmix.optimization import projected
+from physmix.errors import SettingsError, TrainingError
+from physmix.training.history import History
+from physmix.training.processes import Processes, lost
+from physmix.training.quiet import quiet_lightning
+from physmix.training.stages import Stage, StageModule, Task
 from physmix.training.state import WholeFiles, check_state
 
-
-@runtime_checkable
-class Task(Protocol):
-    """What is trained: a model, and its named losses at a step."""
-
-    model: nn.Module
-    weights: Mapping[str, float]
-
-    def losses(self, step: int) -> dict[str, Tensor]:
-        """Every loss of this step by name, each of size one at the start."""
-        ...
-
-    def to(self, device: torch.device | str) -> None:
-        """Move the model and all that its losses need."""
-        ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One optimiser for a number of steps.
-
-    Attributes:
-        name: of the stage, and of its checkpoint file.
-        optimizer: makes the optimiser of some parameters.
-        steps: optimiser steps.
-        anneal: whether the learning rate falls to zero along half a cosine.
-        clip: largest norm of the gradient, if any.
-    """
-
-    name: str
-    optimizer: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer]
-    steps: int
-    anneal: bool = False
-    clip: float | None = None
-
-
-@dataclass
-class History:
-    """What a run has done so far: its losses by step, and its seconds of training."""
-
-    steps: list[int] = field(default_factory=list)
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def add(self, step: int, losses: Mapping[str, float]) -> None:
-        """Record the losses of a step."""
-        self.steps.append(step)
-        for name, value in losses.items():
-            self.losses.setdefault(name, []).append(value)
-
-    def state(self) -> dict[str, Any]:
-        """A copy, as plain numbers."""
-        losses = {name: list(values) for name, values in self.losses.items()}
-        return {"steps": list(self.steps), "losses": losses, "seconds": self.seconds}
-
-
-class _StageModule(LightningModule):
-    """One stage of a task, in Lightning's terms."""
-
-    def __init__(self, task: Task, stage: Stage, history: History, first_step: int) -> None:
-        super().__init__()
-        # Kept off the module tree, so that the checkpoint holds the model alone.
-        self.__dict__.update(task=task, stage=stage, history=history)
-        self.model = task.model
-        self.first_step = first_step
-        self._latest: dict[str, float] = {}
-        self._began = time.monotonic()
-
-    task: Task
-    stage: Stage
-    history: History
-
-    def configure_optimizers(self) -> Any:
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        optimizer = projected(self.stage.optimizer(parameters), self.model)
-        if not self.stage.anneal:
-            return optimizer
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.stage.steps)
-        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
-
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
-        del batch, index  # the task makes its batches from the step
-        losses = self.task.losses(self.first_step + self.global_step)
-        total = sum(self.task.weights[name] * value for name, value in losses.items())
-        assert isinstance(total, Tensor)
-        if not torch.isfinite(total):
-            raise TrainingError(
-                f"the loss is {float(total.detach())} at step {self.first_step + self.global_step}",
-                "lower the learning rate, or check the data",
-            )
-        self._latest = {"loss": float(total.detach())}
-        self._latest |= {name: float(value.detach()) for name, value in losses.items()}
-        return total
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        del outputs, batch, batch_idx
-        step = self.first_step + self.global_step
-        self.history.add(step, self._latest)
-        self.log("loss", self._latest["loss"], prog_bar=True, logger=False)
-        if self.logger is not None:
-            self.logger.log_metrics(self._latest, step)
-
-    def on_fit_start(self) -> None:
-        self.task.to(self.device)
-
-    def on_train_start(self) -> None:
-        self._began = time.monotonic()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        now = time.monotonic()
-        self.history.seconds += now - self._began
-        self._began = now
-        checkpoint["history"] = self.history.state()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        vars(self.history).update(checkpoint["history"])
+Precision = Literal["bf16-mixed", "16-mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def fit(
@@ -152,6 +35,9 @@ def fit(
     *,
     steps_per_epoch: int = 50,
     progress: bool = True,
+    samples: int = 1,
+    precision: Precision | None = None,
+    processes: Processes | None = None,
 ) -> History:
     """Train a task through all stages, or go on where a run in this folder stopped.
 
@@ -161,17 +47,24 @@ def fit(
         folder: receives one checkpoint file a stage, and the TensorBoard log.
         steps_per_epoch: optimiser steps between checkpoints.
         progress: whether to show a progress bar.
+        samples: in the batch of a step, of all processes, for the throughput in the log.
+        precision: of products of single precision, one of `PRECISIONS`, as Lightning's Trainer takes it;
+            what holds laws is left as it is. None for full precision.
+        processes: that train together; see `joined`.
 
     Raises:
-        TrainingError: if the loss is not finite, or the state cannot be read.
+        TrainingError: if the loss is not finite, the state cannot be read, or another process is gone.
+        SettingsError: for a precision that this machine does not have.
         OSError: if the state cannot be written, as on a full disk; the last one stays.
     """
+    processes = processes or Processes()
+    check_precision(precision)
     folder.mkdir(parents=True, exist_ok=True)
     history = History()
     for number, stage in enumerate(stages):
         name = f"{number}-{stage.name}"
         file = folder / f"{name}.ckpt"
-        module = _StageModule(task, stage, history, sum(s.steps for s in stages[:number]))
+        module = StageModule(task, stage, history, sum(s.steps for s in stages[:number]), samples)
         length = min(steps_per_epoch, stage.steps)
         keep = ModelCheckpoint(
             dirpath=folder,
@@ -182,16 +75,17 @@ def fit(
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
-        callbacks = [keep, *([_Bar(refresh_rate=5)] if progress else [])]
-        with _quiet_lightning():
+        speed = ThroughputMonitor(batch_size_fn=lambda _: samples // processes.count, window_size=length + 1)
+        given = processes.trainer()
+        with quiet_lightning():
             trainer = Trainer(
-                accelerator="cpu" if not torch.cuda.is_available() else "auto",
-                devices=1,
+                **given | {"plugins": [*given["plugins"], WholeFiles()]},
+                precision=precision or "32-true",
                 max_steps=stage.steps,
                 max_epochs=-1,
+                default_root_dir=folder,
                 logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-                callbacks=list(callbacks),
-                plugins=[WholeFiles()],
+                callbacks=[keep, speed, *([_Bar(refresh_rate=5)] if progress else [])],
                 enable_progress_bar=progress,
                 enable_model_summary=False,
                 gradient_clip_val=stage.clip,
@@ -206,8 +100,23 @@ def fit(
                 trainer.fit(module, batches, ckpt_path=known, weights_only=True)
             except SystemExit as stop:  # what Lightning makes of an interruption
                 raise KeyboardInterrupt from stop
+            except RuntimeError as error:
+                if processes.count > 1 and lost(error):
+                    problem = f"process {processes.rank} of {processes.count} lost another one"
+                    remedy = "see which ended first, and repeat the command with resume=true"
+                    raise TrainingError(problem, remedy) from error
+                raise
     task.to("cpu")
     return history
+
+
+def check_precision(precision: str | None) -> None:
+    """Raise SettingsError for a precision that is none of `PRECISIONS`, or not of this machine."""
+    if precision not in (None, *PRECISIONS):
+        choice = " or ".join(PRECISIONS)
+        raise SettingsError("training", f"precision={precision!r}", f"give {choice}, or leave it out")
+    if precision == "16-mixed" and not torch.cuda.is_available():
+        raise SettingsError("training", "precision='16-mixed' needs a GPU", "give bf16-mixed")
 
 
 class _Bar(TQDMProgressBar):
@@ -217,19 +126,3 @@ class _Bar(TQDMProgressBar):
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
         return metrics
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's banner, and its warnings about a loader of step numbers; nothing else."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in (r".*does not have many workers.*", r".*LeafSpec.*"):
-                warnings.filterwarnings("ignore", message=message)
-            warnings.filterwarnings("ignore", message=r"Checkpoint directory .* exists")
-            yield
-    finally:
-        logger.setLevel(level)

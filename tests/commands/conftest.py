@@ -2,11 +2,13 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from physmix.files import configurations
+from physmix.flows import Flow, write_flow
 
 
 @pytest.fixture
@@ -69,3 +71,27 @@ def run(trained, tmp_path):
         return shutil.copytree(trained(experiment, law), tmp_path / experiment / law)
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def streams(tmp_path_factory):
+    """A small data set in The Well's folders: gases at random that drift."""
+    folder = tmp_path_factory.mktemp("streams")
+    axis = (np.arange(16) + 0.5) / 16
+    for number, split in enumerate(("train", "train", "valid", "test")):
+        random = np.random.default_rng(number)
+        base = 1 + 0.2 * random.random((2, 1, 16, 16)).cumsum(-1) / 16
+        states = np.concatenate([np.roll(base, step, 2) for step in range(6)], 1)
+        flow = Flow(
+            name="streams",
+            time=np.arange(6) * 0.1,
+            axes={"x": axis, "y": axis},
+            scalars={"density": states, "pressure": states},
+            vectors={"velocity": 0.1 * np.stack([states, -states], -1)},
+            parameters={"gamma": 1.4},
+            boundary={"x": "PERIODIC", "y": "PERIODIC"},
+        )
+        path = folder / "data" / split
+        path.mkdir(parents=True, exist_ok=True)
+        write_flow(flow, path / f"{number}.hdf5")
+    return folder

@@ -16,7 +16,7 @@ from physmix.errors import SettingsError
 from physmix.files import configurations
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
-GROUPS = {"ensemble", "experiment", "flow", "law", "model", "problem", "task", "training"}
+GROUPS = {"ensemble", "experiment", "flow", "launch", "law", "model", "problem", "task", "training"}
 EXPERIMENTS = sorted(p.stem for p in FILES if p.parent.name == "experiment")
 
 
@@ -33,7 +33,7 @@ def test_every_file_is_in_a_group_that_is_tested_here():
     assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate", "solve"}
 
 
-@pytest.mark.parametrize("group", sorted(GROUPS - {"ensemble", "experiment", "training"}))
+@pytest.mark.parametrize("group", sorted(GROUPS - {"ensemble", "experiment", "launch", "training"}))
 def test_names_are_those_of_the_files(group):
     for name in of(group):
         assert load(group, name)["name"] == name

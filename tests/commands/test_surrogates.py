@@ -2,41 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 
 from physmix.commands.train import train
 from physmix.commands.trajectories import Trajectories
 from physmix.errors import SettingsError
-from physmix.flows import Flow, Windows, write_flow
+from physmix.flows import Windows
 from physmix.surrogates import Pieces, Streamed
 
 FIELDS = ("density", "velocity_x", "velocity_y", "pressure")
-
-
-@pytest.fixture(scope="module")
-def streams(tmp_path_factory):
-    """A small data set in The Well's folders: gases at random that drift."""
-    folder = tmp_path_factory.mktemp("streams")
-    axis = (np.arange(16) + 0.5) / 16
-    for number, split in enumerate(("train", "train", "valid", "test")):
-        random = np.random.default_rng(number)
-        base = 1 + 0.2 * random.random((2, 1, 16, 16)).cumsum(-1) / 16
-        states = np.concatenate([np.roll(base, step, 2) for step in range(6)], 1)
-        flow = Flow(
-            name="streams",
-            time=np.arange(6) * 0.1,
-            axes={"x": axis, "y": axis},
-            scalars={"density": states, "pressure": states},
-            vectors={"velocity": 0.1 * np.stack([states, -states], -1)},
-            parameters={"gamma": 1.4},
-            boundary={"x": "PERIODIC", "y": "PERIODIC"},
-        )
-        path = folder / "data" / split
-        path.mkdir(parents=True, exist_ok=True)
-        write_flow(flow, path / f"{number}.hdf5")
-    return folder
 
 
 def few(settings, streams, *more):
@@ -71,6 +46,20 @@ def test_a_surrogate_learns_a_data_set_and_conserves_and_its_twin_does_not(
     for name, violation in found["totals"]["violations"].items():
         assert violation < 1e-13
         assert found["none"]["violations"][name] > 1e3 * max(violation, 1e-16)
+
+
+def test_half_precision_of_the_network_leaves_laws_as_they_are(settings, streams, tmp_path):
+    found = {}
+    for law in ("totals", "none"):
+        for name, more in (("full", []), ("mixed", ["training.precision=bf16-mixed"])):
+            own = ["model=unet", "model.levels=2", f"law={law}", f"runs={tmp_path / name}"]
+            assert train(few(settings, streams, *own, *more)) == 0
+            file = tmp_path / name / "surrogate_kh" / law / "0" / "metrics.json"
+            found[law, name] = json.loads(file.read_text())
+    assert found["totals", "mixed"]["errors"] != found["totals", "full"]["errors"]  # it was at work
+    for name, violation in found["totals", "mixed"]["violations"].items():
+        assert violation < 1e-13
+        assert found["none", "mixed"]["violations"][name] > 1e3 * max(violation, 1e-16)
 
 
 def test_a_run_on_other_data_is_not_gone_on_with(settings, streams, tmp_path):

@@ -132,6 +132,8 @@ REFUSED = {
     "anneal is text": (["training.stages.0.anneal=abc"], SettingsError, "anneal='abc'"),
     "negative rate": (["training.stages.0.lr=-1"], SettingsError, "learning rate"),
     "negative clip": (["+training.stages.0.clip=-1.0"], SettingsError, "clip=-1"),
+    "precision": (["training.precision=half"], SettingsError, "give bf16-mixed or 16-mixed"),
+    "no GPU": (["training.precision=16-mixed"], SettingsError, "needs a GPU"),
     "threads": (["threads=0"], SettingsError, "threads=0"),
     "resume is text": (["resume=abc"], SettingsError, "resume='abc'"),
     "model of another task": (
