@@ -1,5 +1,24 @@
 """Uses of constrained channel mixing in the terms of their fields: one module, one field."""
 
 from physmix.applications.balances import balanced_layer, imbalance, incidence, reconcile
+from physmix.applications.beamforming import (
+    TappedBeamformer,
+    beamformed,
+    beamformer,
+    delay_and_sum,
+    spatial_covariance,
+    steering_vectors,
+)
 
-__all__ = ["balanced_layer", "imbalance", "incidence", "reconcile"]
+__all__ = [
+    "TappedBeamformer",
+    "balanced_layer",
+    "beamformed",
+    "beamformer",
+    "delay_and_sum",
+    "imbalance",
+    "incidence",
+    "reconcile",
+    "spatial_covariance",
+    "steering_vectors",
+]

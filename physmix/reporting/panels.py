@@ -63,7 +63,7 @@ class Curves:
             axis.set_ylim(*self.limits)
         for (name, place_), colour in zip(self.marks.items(), reversed(_COLOURS), strict=False):
             where = np.deg2rad(place_) if self.polar else place_
-            axis.axvline(where, color=colour, linewidth=1.0, linestyle=":", label=name)
+            axis.axvline(where, color=colour, linewidth=1.6, linestyle=":", label=name)
         axis.set_xlabel(self.axes[0])
         axis.set_ylabel(self.axes[1], labelpad=24 if self.polar else 4)
         axis.grid(alpha=0.3)

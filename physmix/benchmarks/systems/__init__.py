@@ -1,9 +1,15 @@
 """The systems of constrained channel mixing, each on real data beside the peer that people use."""
 
-from physmix.benchmarks.systems import reconcile
+from physmix.benchmarks.systems import beamformer, reconcile
 from physmix.benchmarks.systems.shown import Shown, System
 
 _LISTED = {
+    "beamformer": System(
+        9,
+        "A microphone array",
+        "with W C = F the least power is Frost's beamformer, and his constrained LMS is projected SGD",
+        beamformer.demonstrate,
+    ),
     "reconcile": System(
         12,
         "A water network that balances",
