@@ -9,12 +9,17 @@ from physmix.applications.beamforming import (
     spatial_covariance,
     steering_vectors,
 )
+from physmix.applications.fusion import Fusion, branch_fusion
+from physmix.applications.inception import Inception
 
 __all__ = [
+    "Fusion",
+    "Inception",
     "TappedBeamformer",
     "balanced_layer",
     "beamformed",
     "beamformer",
+    "branch_fusion",
     "delay_and_sum",
     "imbalance",
     "incidence",

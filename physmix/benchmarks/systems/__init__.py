@@ -1,9 +1,21 @@
 """The systems of constrained channel mixing, each on real data beside the peer that people use."""
 
-from physmix.benchmarks.systems import beamformer, reconcile
+from physmix.benchmarks.systems import beamformer, branch_fusion, modalities, reconcile
 from physmix.benchmarks.systems.shown import Shown, System
 
 _LISTED = {
+    "branch_fusion": System(
+        1,
+        "Inception's bottleneck and branch fusion",
+        "1x1 before wide kernels cuts multiply-adds, and contributions of branches can be designed",
+        branch_fusion.demonstrate,
+    ),
+    "modalities": System(
+        10,
+        "Colour and depth, fused early and late",
+        "1x1 on the concatenation is the sum of 1x1 for each modality; a nonlinearity breaks it",
+        modalities.demonstrate,
+    ),
     "beamformer": System(
         9,
         "A microphone array",
