@@ -11,6 +11,7 @@ from physmix.applications.beamforming import (
 )
 from physmix.applications.fusion import Fusion, branch_fusion
 from physmix.applications.inception import Inception
+from physmix.applications.spectra import false_colour, matched_filter, residual, spectral_projection
 
 __all__ = [
     "Fusion",
@@ -21,9 +22,13 @@ __all__ = [
     "beamformer",
     "branch_fusion",
     "delay_and_sum",
+    "false_colour",
     "imbalance",
     "incidence",
+    "matched_filter",
     "reconcile",
+    "residual",
     "spatial_covariance",
+    "spectral_projection",
     "steering_vectors",
 ]

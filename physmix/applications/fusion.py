@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from physmix.constraints import Simplex, on_inputs
+from physmix.constraints import on_inputs
 from physmix.errors import SettingsError, ShapeError
 from physmix.mixing import MixingLayer
-from physmix.optimization import Moments, SpectralProjectedGradient, constrain, least_power
-
-_ABSENT = 1e-7  # a share below this is zero up to the tolerance of descent
+from physmix.optimization import Moments, least_power, least_squares_shares
 
 
 def branch_fusion(covariance: Tensor, *, shares: bool = False) -> Tensor:
@@ -37,32 +35,11 @@ def branch_fusion(covariance: Tensor, *, shares: bool = False) -> Tensor:
         ShapeError, SamplesError: if S is no covariance.
     """
     moments = Moments.from_covariance(covariance)
-    count = moments.inputs
-    weight = _unbiased(moments)
-    if not shares or bool((weight >= 0).all()):
-        return weight
-    problem = nn.Module()
-    problem.share = nn.Parameter(Simplex().project(weight))
-    constrain(problem, Simplex(), "share")
-    descent = SpectralProjectedGradient(problem, max_iter=5000)
-    design = moments.design / torch.linalg.matrix_norm(moments.design, 2)
-
-    def power() -> Tensor:
-        descent.zero_grad()
-        loss: Tensor = (design @ problem.share).square().sum()
-        loss.backward()
-        return loss
-
-    descent.step(power)
-    present = problem.share.detach() > _ABSENT
-    shares_ = weight.new_zeros(count)
-    # Descent finds which are present; their shares then have a closed form.
-    exact = Moments.from_covariance(moments.covariance[present][:, present])
-    shares_[present] = _unbiased(exact)
-    return Simplex().project(shares_)
-
-
-def _unbiased(moments: Moments) -> Tensor:
+    if shares:
+        design = moments.design
+        return least_squares_shares(Moments(moments.inputs, 1).add(design, design.new_zeros(len(design), 1)))[
+            0
+        ]
     ones = torch.ones(moments.inputs, 1, dtype=torch.float64)
     return least_power(moments, on_inputs(ones, ones[:1]), (1, moments.inputs))[0]
 

@@ -20,6 +20,7 @@ from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissecti
 from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
 from physmix.optimization.quadratic import least_power, least_squares
 from physmix.optimization.quasi_newton import InverseHessian, strong_wolfe
+from physmix.optimization.shares import least_squares_shares
 from physmix.optimization.spectral import SpectralProjectedGradient
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "least_power",
     "least_power_batched",
     "least_squares",
+    "least_squares_shares",
     "nested_dissection",
     "project_weights",
     "projected",

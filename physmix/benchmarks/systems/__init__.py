@@ -1,9 +1,15 @@
 """The systems of constrained channel mixing, each on real data beside the peer that people use."""
 
-from physmix.benchmarks.systems import beamformer, branch_fusion, modalities, reconcile
+from physmix.benchmarks.systems import beamformer, branch_fusion, modalities, reconcile, spectral_projection
 from physmix.benchmarks.systems.shown import Shown, System
 
 _LISTED = {
+    "spectral_projection": System(
+        2,
+        "A hyperspectral image in few channels",
+        "the residual is the sum of the other squared singular values; a matched filter is least power",
+        spectral_projection.demonstrate,
+    ),
     "branch_fusion": System(
         1,
         "Inception's bottleneck and branch fusion",
