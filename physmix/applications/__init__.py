@@ -1,1 +1,42 @@
 """Uses of constrained channel mixing in the terms of their fields: one module, one field."""
+
+from physmix.applications.attention import (
+    ChannelAttention,
+    SqueezeExcite,
+    channel_attention,
+    fixed_attention,
+    squeeze_excite,
+)
+from physmix.applications.balances import balanced_layer, imbalance, incidence, reconcile
+from physmix.applications.distances import DistanceBands, contacts, distance_bands, distance_map
+from physmix.applications.nodes import node_transform, propagate, propagation
+from physmix.applications.pyramid import FeaturePyramid, feature_pyramid
+from physmix.applications.segmentation import fit_head, regression_loss, segmentation_head
+from physmix.applications.shortcut import Superposition, orthogonal_shortcut, rigid_superposition
+
+__all__ = [
+    "ChannelAttention",
+    "DistanceBands",
+    "FeaturePyramid",
+    "SqueezeExcite",
+    "Superposition",
+    "balanced_layer",
+    "channel_attention",
+    "contacts",
+    "distance_bands",
+    "distance_map",
+    "feature_pyramid",
+    "fit_head",
+    "fixed_attention",
+    "imbalance",
+    "incidence",
+    "node_transform",
+    "orthogonal_shortcut",
+    "propagate",
+    "propagation",
+    "reconcile",
+    "regression_loss",
+    "rigid_superposition",
+    "segmentation_head",
+    "squeeze_excite",
+]
