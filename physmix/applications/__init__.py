@@ -8,6 +8,14 @@ from physmix.applications.attention import (
     squeeze_excite,
 )
 from physmix.applications.balances import balanced_layer, imbalance, incidence, reconcile
+from physmix.applications.beamforming import (
+    TappedBeamformer,
+    beamformed,
+    beamformer,
+    delay_and_sum,
+    spatial_covariance,
+    steering_vectors,
+)
 from physmix.applications.distances import DistanceBands, contacts, distance_bands, distance_map
 from physmix.applications.nodes import node_transform, propagate, propagation
 from physmix.applications.pyramid import FeaturePyramid, feature_pyramid
@@ -20,9 +28,13 @@ __all__ = [
     "FeaturePyramid",
     "SqueezeExcite",
     "Superposition",
+    "TappedBeamformer",
     "balanced_layer",
+    "beamformed",
+    "beamformer",
     "channel_attention",
     "contacts",
+    "delay_and_sum",
     "distance_bands",
     "distance_map",
     "feature_pyramid",
@@ -38,5 +50,7 @@ __all__ = [
     "regression_loss",
     "rigid_superposition",
     "segmentation_head",
+    "spatial_covariance",
     "squeeze_excite",
+    "steering_vectors",
 ]

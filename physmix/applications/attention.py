@@ -116,10 +116,7 @@ def channel_attention(
     """Self-attention between `channels` channels, with as many outputs unless told otherwise."""
     sizes = (channels if outputs is None else outputs, channels, channels)
     return ChannelAttention(
-        *(
-            MixingLayer(channels, size, bias=False, axis=1, dtype=dtype, generator=generator)
-            for size in sizes
-        )
+        *(MixingLayer(channels, size, bias=False, axis=1, dtype=dtype, generator=generator) for size in sizes)
     )
 
 

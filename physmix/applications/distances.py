@@ -36,7 +36,9 @@ class DistanceBands(nn.Module):
     def __init__(self, hidden: MixingLayer, shares: MixingLayer) -> None:
         super().__init__()
         if hidden.weight.shape != (shares.weight.shape[1], 1):
-            raise ShapeError("the first layer of bands", hidden.weight.shape, f"({shares.weight.shape[1]}, 1)")
+            raise ShapeError(
+                "the first layer of bands", hidden.weight.shape, f"({shares.weight.shape[1]}, 1)"
+            )
         self.hidden, self.shares = hidden, shares
 
     def forward(self, distances: Tensor) -> Tensor:
@@ -93,9 +95,10 @@ def distance_bands(
     corners = places.repeat_interleave(2) + softness * torch.tensor([-0.5, 0.5]).repeat(count)
     with torch.no_grad():
         hidden.weight.fill_(1.0)
-        hidden.bias.copy_(-corners)
+        for layer, bias in ((hidden, -corners), (shares, torch.eye(count + 1, dtype=torch.float64)[0])):
+            assert layer.bias is not None
+            layer.bias.copy_(bias)
         shares.weight.copy_(torch.cat([none, above]) - torch.cat([above, none]))
-        shares.bias.copy_(torch.eye(count + 1, dtype=torch.float64)[0])
     return DistanceBands(hidden, shares)
 
 

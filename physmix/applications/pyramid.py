@@ -1,4 +1,4 @@
-"""Feature pyramids: levels of a backbone brought to one width by 1x1 layers, and merged from coarse to fine."""
+"""Feature pyramids: levels of a backbone brought to one width by 1x1 layers, merged from coarse to fine."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def fit_head(
     labels: Tensor,
     penalty: float = 1.0,
     *,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-7,
     rounds: int = 100,
 ) -> MixingLayer:
     """Train a head to the minimum of `regression_loss`, by L-BFGS in free coordinates; returns the head.
@@ -81,7 +81,7 @@ def fit_head(
         labels: of the same shape without that axis; IGNORED where there is none.
         penalty: on the squares of the weights; positive, or classes that can be told apart exactly
             have no minimum.
-        tolerance: on the gradient of the loss.
+        tolerance: on the gradient of the loss, over the number of labelled pixels.
         rounds: of 100 steps, at most.
 
     Raises:
@@ -97,7 +97,7 @@ def fit_head(
         head.parameters(),
         max_iter=100,
         history_size=50,
-        tolerance_grad=tolerance,
+        tolerance_grad=0.0,
         tolerance_change=0.0,
         line_search_fn="strong_wolfe",
     )
@@ -108,14 +108,15 @@ def fit_head(
         loss.backward()
         return loss
 
+    slope, bound = float("inf"), tolerance * len(named)
     for _ in range(rounds):
         optimizer.step(closure)
         closure()
         slope = max(float(p.grad.abs().max()) for p in head.parameters() if p.grad is not None)
-        if slope <= tolerance:
+        if slope <= bound:
             break
     fixed_weights(head)
-    if not slope <= tolerance:
+    if not slope <= bound:
         raise SamplesError(
             "a segmentation",
             f"after {100 * rounds} steps the gradient is {slope:.1e}",

@@ -85,7 +85,7 @@ def rigid_superposition(mobile: Tensor, target: Tensor, weight: Tensor | None = 
     middle, centre = (share * mobile).sum(-2, keepdim=True), (share * target).sum(-2, keepdim=True)
     centred, aim = mobile - middle, target - centre
     rotation = _ROTATIONS.project((share * aim).mT @ centred)
-    translation = (centre - mix(middle, rotation) if rotation.ndim == 2 else centre - middle @ rotation.mT)
+    translation = centre - mix(middle, rotation) if rotation.ndim == 2 else centre - middle @ rotation.mT
     left = centred @ rotation.mT - aim
     deviation = (share * left.square()).sum((-2, -1)).sqrt()
     return Superposition(rotation, translation[..., 0, :], deviation)

@@ -1,5 +1,6 @@
 """Optimisation on constraint sets: every supported pair of set and optimiser reaches the true optimum."""
 
+from physmix.optimization.batched import least_power_batched
 from physmix.optimization.claims import Claim, Relation
 from physmix.optimization.composition import check_composition, derived
 from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
@@ -44,6 +45,7 @@ __all__ = [
     "foretold",
     "free_coordinates",
     "least_power",
+    "least_power_batched",
     "least_squares",
     "nested_dissection",
     "project_weights",

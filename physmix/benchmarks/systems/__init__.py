@@ -1,9 +1,67 @@
 """The systems of constrained channel mixing, each on real data beside the peer that people use."""
 
-from physmix.benchmarks.systems import reconcile
+from physmix.benchmarks.systems import (
+    beamformer,
+    channel_attention,
+    distance_bands,
+    feature_pyramid,
+    node_transform,
+    orthogonal_shortcut,
+    reconcile,
+    segmentation_head,
+    squeeze_excite,
+)
 from physmix.benchmarks.systems.shown import Shown, System
 
 _LISTED = {
+    "feature_pyramid": System(
+        3,
+        "A feature pyramid",
+        "1x1 layers bring levels to one width, and commute with repeating the nearest point",
+        feature_pyramid.demonstrate,
+    ),
+    "segmentation_head": System(
+        4,
+        "Land use from a hyperspectral image",
+        "a 1x1 layer to logits that sum to zero is multinomial logistic regression at each pixel",
+        segmentation_head.demonstrate,
+    ),
+    "squeeze_excite": System(
+        5,
+        "Squeeze-and-excitation",
+        "the excitation is two 1x1 layers on the pooled tensor, and gates stay in (0, 1)",
+        squeeze_excite.demonstrate,
+    ),
+    "channel_attention": System(
+        6,
+        "The spectrum of attention",
+        "a fixed 1x1 layer mixes all inputs alike, attention each by rows of its own on the simplex",
+        channel_attention.demonstrate,
+    ),
+    "orthogonal_shortcut": System(
+        7,
+        "Shortcuts and proteins that keep lengths",
+        "W^T W = I keeps the norm at every pixel; the nearest rotation superposes structures",
+        orthogonal_shortcut.demonstrate,
+    ),
+    "node_transform": System(
+        8,
+        "A graph with and without messages",
+        "a 1x1 layer is one transform for every node: neighbours join by mixing along the nodes alone",
+        node_transform.demonstrate,
+    ),
+    "distance_bands": System(
+        11,
+        "Contacts in a protein",
+        "1x1 - ReLU - 1x1 finds a distance, and the shares of a pair sum to one at every distance",
+        distance_bands.demonstrate,
+    ),
+    "beamformer": System(
+        9,
+        "A microphone array",
+        "with W C = F the least power is Frost's beamformer, and his constrained LMS is projected SGD",
+        beamformer.demonstrate,
+    ),
     "reconcile": System(
         12,
         "A water network that balances",

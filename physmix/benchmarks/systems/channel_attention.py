@@ -41,11 +41,15 @@ def demonstrate(*, seed: int = 0, steps: int = 3000) -> Shown:
     rows += _spectrum(attention, first, second, seed)
     weight, more = _fixed(attention, [first, second], steps, seed)
     with torch.no_grad():
-        maps = {name: attention.weights(image)[0] for name, image in zip(_PHOTOGRAPHS, (first, second), strict=True)}
+        maps = {
+            name: attention.weights(image)[0]
+            for name, image in zip(_PHOTOGRAPHS, (first, second), strict=True)
+        }
     axes, ticks = ("channel that is mixed", "channel that asks"), (_NAMES, _NAMES)
     most = float(max(map_.max() for map_ in [*maps.values(), weight]))
     panels = [
-        Image(f"attention, {name}", map_.numpy(), axes, "share (1)", limits=(0, most), ticks=ticks) for name, map_ in maps.items()
+        Image(f"attention, {name}", map_.numpy(), axes, "share (1)", limits=(0, most), ticks=ticks)
+        for name, map_ in maps.items()
     ]
     even = torch.full((channels, channels), 1 / channels)
     panels += [
@@ -61,7 +65,7 @@ _NAMES = tuple(f"{colour}, {block}" for colour in _COLOURS for block in _BLOCKS)
 
 
 def _channels(name: str) -> Tensor:
-    """A photograph as channels of mean 0 and variance 1: differences in blocks of 2 x 2 (Haar) of three colours."""
+    """A photograph as standardised channels: three colours, each by differences in blocks of 2 x 2 (Haar)."""
     image = torch.from_numpy(getattr(package("skimage.data"), name)()[100:292, 100:292]).double()
     blocks = nn.functional.pixel_unshuffle(image.movedim(-1, 0)[None], 2)
     colours, patterns = (torch.tensor(list(v.values())).double() for v in (_COLOURS, _BLOCKS))
@@ -76,17 +80,23 @@ def _drawn(channels: int, image: Tensor, seed: int) -> ChannelAttention:
     attention = channel_attention(channels, dtype=torch.float64, generator=generator)
     with torch.no_grad():
         for layer in (attention.query, attention.key):
-            layer.weight *= image[0, 0].numel() ** -0.25
+            layer.weight.mul_(image[0, 0].numel() ** -0.25)
     return attention
+
+
+def _torch(attention: ChannelAttention, image: Tensor) -> Tensor:
+    """The same by torch, from the same weights."""
+    flat = image.flatten(2)
+    query, key, value = (part.weight @ flat for part in (attention.query, attention.key, attention.value))
+    out = nn.functional.scaled_dot_product_attention(query, key, value)
+    return out.view_as(image)
 
 
 def _equal(image: Tensor, seed: int) -> list[Row]:
     channels = image.shape[1]
     attention = _drawn(channels, image, seed)
     with torch.no_grad():
-        flat = image.flatten(2)
-        query, key, value = (layer.weight @ flat for layer in (attention.query, attention.key, attention.value))
-        expected = nn.functional.scaled_dot_product_attention(query, key, value).view_as(image)
+        expected = _torch(attention, image)
         out, weights = attention(image), attention.weights(image)
         attention.query.weight.zero_()
         even = float((attention.weights(image) - 1 / channels).abs().max())
@@ -102,13 +112,17 @@ def _spectrum(attention: ChannelAttention, first: Tensor, second: Tensor, seed: 
     fixed = fixed_attention(
         first.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
     )
+    layers = {"fixed 1x1": (fixed, "<= 1e-12"), "channel attention": (attention, ">= 0.1")}
     rows = []
-    for name, layer, target in (("fixed 1x1", fixed, "<= 1e-12"), ("channel attention", attention, ">= 0.1")):
+    for name, (layer, target) in layers.items():
         with torch.no_grad():
             both = layer(first + second)
             defect = float((both - layer(first) - layer(second)).norm() / both.norm())
         rows.append(ours(CASE, f"{_DEFECT}, {name}", defect, target=target))
     with torch.no_grad():
+        theirs = [_torch(attention, image) for image in (first + second, first, second)]
+        defect = float((theirs[0] - theirs[1] - theirs[2]).norm() / theirs[0].norm())
+        rows.append(peer(CASE, "torch attention", f"{_DEFECT}, channel attention", defect))
         change = float((attention.weights(first) - attention.weights(second)).abs().max())
     rows.append(ours(CASE, "shares that change with the image", change, target=">= 0.05"))
     return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -83,7 +85,9 @@ def _as_matrix(pairs: np.ndarray, residues: int) -> Tensor:
     return found.triu(_SEPARATION)
 
 
-def _learnt(maps: dict[str, Tensor], steps: int, start: float, noise: float, seed: int) -> tuple[DistanceBands, list[Row]]:
+def _learnt(
+    maps: dict[str, Tensor], steps: int, start: float, noise: float, seed: int
+) -> tuple[DistanceBands, list[Row]]:
     """Trained on two proteins, judged on the third."""
     pairs = {name: _pairs(maps[name]) for name in NAMES}
     distances = torch.cat([pairs[name] for name in ("1ubi", "1ake")])
@@ -113,9 +117,7 @@ def _learnt(maps: dict[str, Tensor], steps: int, start: float, noise: float, see
         with torch.no_grad():
             off = float((bands(far).sum(0) - 1).abs().max())
         metric = "sum of the shares off one, to 1,000 angstrom"
-        rows.append(
-            ours(CASE, metric, off, target="<= 1e-9") if lawful else peer(CASE, system, metric, off)
-        )
+        rows.append(ours(CASE, metric, off, target="<= 1e-9") if lawful else peer(CASE, system, metric, off))
     bands = found["physmix"]
     place = bands.threshold(3.0, 50.0)  # below are no pairs
     with torch.no_grad():
@@ -140,8 +142,8 @@ class _Fit(torch.nn.Module):
 
 
 def _pairs(map_: Tensor) -> Tensor:
-    rows, columns = torch.triu_indices(*map_.shape[-2:], _SEPARATION)
-    return map_[0, rows, columns]
+    chosen = torch.ones_like(map_[0], dtype=torch.bool).triu(_SEPARATION)
+    return map_[0][chosen]
 
 
 def _fitted(map_: Tensor, edges: tuple[float, ...], noise: float, seed: int) -> list[Row]:
@@ -180,13 +182,13 @@ def _panels(maps: dict[str, Tensor], learnt: DistanceBands, edges: tuple[float, 
     distances = torch.linspace(0, 20, 801, dtype=torch.float64)
     shares = learnt(distances[None, :, None])[:, :, 0]
     names = [f"below {edges[0]:g} Å"]
-    names += [f"{a:g} to {b:g} Å" for a, b in zip(edges, edges[1:], strict=False)]
+    names += [f"{a:g} to {b:g} Å" for a, b in pairwise(edges)]
     names += [f"above {edges[-1]:g} Å"]
-    axes = ("residue", "residue")
+    axes, extent = ("residue", "residue"), (0.5, len(map_[0]) + 0.5, len(map_[0]) + 0.5, 0.5)
     band = distance_bands(edges)(map_).argmax(0)
     return [
-        Image("distance map, 4AKE", map_[0].numpy(), axes, "distance of C-alpha (Å)"),
-        Image("bands of distance", (len(edges) - band).numpy(), axes, labels=names[::-1]),
+        Image("distance map, 4AKE", map_[0].numpy(), axes, "distance of C-alpha (Å)", extent=extent),
+        Image("bands of distance", (len(edges) - band).numpy(), axes, labels=names[::-1], extent=extent),
         Curves(
             "learnt shares",
             ("distance (Å)", "share of the pair (1)"),

@@ -75,7 +75,9 @@ def _commutes(photograph: Tensor, seed: int) -> list[Row]:
     coarse = _levels(photograph[:, :, :97, :131].double(), 1)[0]
     grid = (97, 131)
     weight, spatial = torch.randn(5, 12).double(), torch.randn(5, 12, 3, 3).double()
-    off = repeat_nearest(mix(coarse, weight, axis=1), grid) - mix(repeat_nearest(coarse, grid), weight, axis=1)
+    off = repeat_nearest(mix(coarse, weight, axis=1), grid) - mix(
+        repeat_nearest(coarse, grid), weight, axis=1
+    )
     both = [
         nn.functional.conv2d(repeat_nearest(coarse, grid), spatial, padding=1),
         repeat_nearest(nn.functional.conv2d(coarse, spatial, padding=1), grid),
@@ -94,8 +96,7 @@ def _principal(levels: list[Tensor], width: int) -> FeaturePyramid:
     for layer, level in zip(pyramid.lateral, levels, strict=True):
         _, _, right = torch.linalg.svd(level[0].flatten(1).mT, full_matrices=False)
         signs = right[:width].sum(1, keepdim=True).sign()
-        layer.weight.copy_(right[:width] * signs)
-        layer.bias.zero_()
+        layer.load_state_dict({"weight": right[:width] * signs, "bias": right.new_zeros(width)})
     return pyramid
 
 
@@ -111,7 +112,18 @@ def _orthonormal(levels: list[Tensor], principal: FeaturePyramid, width: int, se
         for name, pyramid in (("principal", principal), ("random", drawn)):
             for layer, level in zip(pyramid.lateral, levels, strict=True):
                 kept[name].append(float(layer(level).square().sum() / level.square().sum()))
-    rows.append(ours(CASE, "square kept by orthonormal laterals, most", max(max(k) for k in kept.values()), target="<= 1.000000001"))
-    rows.append(ours(CASE, "square kept by principal laterals, least", min(kept["principal"]), target=">= 0.9"))
-    rows.append(ours(CASE, "square kept by random laterals, least", min(kept["random"]), system="physmix, random"))
+    rows.append(
+        ours(
+            CASE,
+            "square kept by orthonormal laterals, most",
+            max(max(k) for k in kept.values()),
+            target="<= 1.000000001",
+        )
+    )
+    rows.append(
+        ours(CASE, "square kept by principal laterals, least", min(kept["principal"]), target=">= 0.9")
+    )
+    rows.append(
+        ours(CASE, "square kept by random laterals, least", min(kept["random"]), system="physmix, random")
+    )
     return rows
