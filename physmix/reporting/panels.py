@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from physmix.reporting.figures import FREE, LAWFUL, as_png
 
 _COLOURS = (LAWFUL, FREE, "#e0a030", "#5b8c5a", "#7d5ba6", "#444444", "#b07aa1", "#76b7b2")
+_MORE = ("#9c755f", "#ff9da7", "#bab0ac", "#59a14f", "#edc948", "#a0cbe8", "#d4a6c8", "#bcd634")
 _DASHES = ("-", "--", "-.", ":")
 
 
@@ -104,7 +105,7 @@ class Image:
         settings: dict[str, Any] = {"extent": self.extent, "interpolation": "nearest"}
         if self.labels:
             count = len(self.labels)
-            base = (*_COLOURS, "#9c755f", "#ff9da7", "#bab0ac", "#59a14f", "#edc948", "#a0cbe8", "#d4a6c8")
+            base = (*_COLOURS, *_MORE)
             colours = ["#f4f4f4", *itertools.islice(itertools.cycle(base), count - 1)]
             shades = ListedColormap(colours[:count])
             settings |= {"cmap": shades, "norm": BoundaryNorm(np.arange(count + 1) - 0.5, count)}
