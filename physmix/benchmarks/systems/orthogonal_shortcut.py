@@ -173,7 +173,7 @@ def _superposed(seed: int) -> tuple[Superposition, list[Row]]:
         found = rigid_superposition(mobile, target)
         centred = mobile - mobile.mean(0)
         _, theirs = rotations.align_vectors(aim.numpy(), centred.numpy())
-        theirs /= len(target) ** 0.5
+        theirs = float(theirs) / len(target) ** 0.5
         metric, gap = f"RMSD, {name}", abs(float(found.deviation) - theirs)
         rows += [
             ours(CASE, f"{metric}, off scipy's", gap, "angstrom", target="<= 1e-6"),
