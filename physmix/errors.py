@@ -201,12 +201,20 @@ class CompositionError(PhysmixError):
 
 
 class MissingPackageError(PhysmixError):
-    """An optional package that the command needs."""
+    """An optional package that the command needs.
 
-    def __init__(self, package: str, extra: str) -> None:
+    Args:
+        package: its name.
+        extra: of physmix, that installs it.
+        install: what to give to pip instead, where no extra can.
+    """
+
+    def __init__(self, package: str, extra: str, install: str = "") -> None:
         self.package, self.extra = package, extra
+        wanted = f"'physmix[{extra}]'"
         super().__init__(
-            f"this needs the package {package}, which is not installed; type: pip install 'physmix[{extra}]'."
+            f"this needs the package {package}, which is not installed; "
+            f"type: pip install {install or wanted}."
         )
 
 

@@ -13,7 +13,7 @@ FLOORS = [
     {"laws", "grids", "optimization"},
     {"mixing", "reconciliation"},
     {"problems", "surrogates", "checking"},
-    {"training", "reporting"},
+    {"training", "reporting", "applications"},
     {"benchmarks"},
     {"commands"},
 ]

@@ -9,6 +9,8 @@ import torch
 import yaml
 from hydra import compose, initialize_config_dir
 
+import physmix.applications
+from physmix.benchmarks.systems import SYSTEMS
 from physmix.commands.walls import read_liftings, read_walls
 from physmix.files import configurations
 from physmix.jets import seed
@@ -24,6 +26,17 @@ def test_the_examples_run(root, tmp_path, monkeypatch):
     result = doctest.testfile(str(root / "README.md"), module_relative=False)
     assert result.attempted > 10
     assert result.failed == 0
+
+
+def test_the_page_of_applications_is_so(root):
+    page = root / "docs" / "applications.md"
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 5
+    assert result.failed == 0
+    listed = re.findall(r"^\| (\d+) \| `(\w+)` \| (.*?) \|", page.read_text(), re.MULTILINE)
+    assert {name: int(number) for number, name, _ in listed} == {k: s.number for k, s in SYSTEMS.items()}
+    for *_, names in listed:
+        assert all(hasattr(physmix.applications, name) for name in re.findall(r"`(\w+)`", names))
 
 
 def test_the_texts_in_the_table_are_laws(root):

@@ -1,5 +1,6 @@
 """Benchmarks: our figures and those of peers, from one run."""
 
+import physmix.benchmarks.foreign  # noqa: F401  before what imports torchvision
 from physmix.benchmarks.constraints import CONSTRAINTS
 from physmix.benchmarks.jets import JETS
 from physmix.benchmarks.laws import LAWS

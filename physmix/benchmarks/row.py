@@ -61,12 +61,12 @@ class Summary:
 
 def ours(case: str, metric: str, value: float, unit: str = "", system: str = "physmix", **bound: str) -> Row:
     """A row of ours, with the target of its metric; `target` overrides it for one row."""
-    return Row(case, system, metric, value, unit, bound.get("target", TARGETS.get(metric)))
+    return Row(case, system, metric, float(value), unit, bound.get("target", TARGETS.get(metric)))
 
 
 def peer(case: str, system: str, metric: str, value: float, unit: str = "") -> Row:
     """A row of a peer, or of a twin that must fail."""
-    return Row(case, system, metric, value, unit, None)
+    return Row(case, system, metric, float(value), unit, None)
 
 
 def table(rows: Iterable[Row]) -> str:

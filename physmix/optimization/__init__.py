@@ -1,5 +1,6 @@
 """Optimisation on constraint sets: every supported pair of set and optimiser reaches the true optimum."""
 
+from physmix.optimization.batched import least_power_batched
 from physmix.optimization.claims import Claim, Relation
 from physmix.optimization.composition import check_composition, derived
 from physmix.optimization.constrained import constrain, constrained_parameters, project_weights, violations
@@ -19,6 +20,7 @@ from physmix.optimization.multifrontal import BlockLeastSquares, nested_dissecti
 from physmix.optimization.projected import FIRST_ORDER, QUASI_NEWTON, projected
 from physmix.optimization.quadratic import least_power, least_squares
 from physmix.optimization.quasi_newton import InverseHessian, strong_wolfe
+from physmix.optimization.shares import least_squares_shares
 from physmix.optimization.spectral import SpectralProjectedGradient
 
 __all__ = [
@@ -44,7 +46,9 @@ __all__ = [
     "foretold",
     "free_coordinates",
     "least_power",
+    "least_power_batched",
     "least_squares",
+    "least_squares_shares",
     "nested_dissection",
     "project_weights",
     "projected",

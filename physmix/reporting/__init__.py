@@ -2,6 +2,22 @@
 
 from physmix.reporting.figures import Picture
 from physmix.reporting.page import RunReport, draw, render
+from physmix.reporting.panels import Bars, Curves, Image, Network, Panel, draw_panels
 from physmix.reporting.solved import Map, SolvedReport, draw_solved, render_solved
 
-__all__ = ["Map", "Picture", "RunReport", "SolvedReport", "draw", "draw_solved", "render", "render_solved"]
+__all__ = [
+    "Bars",
+    "Curves",
+    "Image",
+    "Map",
+    "Network",
+    "Panel",
+    "Picture",
+    "RunReport",
+    "SolvedReport",
+    "draw",
+    "draw_panels",
+    "draw_solved",
+    "render",
+    "render_solved",
+]

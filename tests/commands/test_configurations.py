@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from physmix.benchmarks.systems import SYSTEMS
 from physmix.commands.ensemble import EnsembleSettings, draw_members
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.laws import LawTexts
@@ -16,7 +17,18 @@ from physmix.errors import SettingsError
 from physmix.files import configurations
 
 FILES = sorted(p.relative_to(configurations()) for p in configurations().rglob("*.yaml"))
-GROUPS = {"ensemble", "experiment", "flow", "launch", "law", "model", "problem", "task", "training"}
+GROUPS = {
+    "application",
+    "ensemble",
+    "experiment",
+    "flow",
+    "launch",
+    "law",
+    "model",
+    "problem",
+    "task",
+    "training",
+}
 EXPERIMENTS = sorted(p.stem for p in FILES if p.parent.name == "experiment")
 
 
@@ -30,7 +42,7 @@ def load(group, name):
 
 def test_every_file_is_in_a_group_that_is_tested_here():
     assert {p.parent.name for p in FILES if p.parent.name} == GROUPS
-    assert {p.stem for p in FILES if not p.parent.name} == {"train", "simulate", "solve"}
+    assert {p.stem for p in FILES if not p.parent.name} == {"applications", "train", "simulate", "solve"}
 
 
 @pytest.mark.parametrize("group", sorted(GROUPS - {"ensemble", "experiment", "launch", "training"}))
@@ -71,6 +83,13 @@ def test_ensembles_have_members_of_their_flow(name, tmp_path, settings):
     for member in members:
         assert set(member.settings) <= set(taken)
         assert all(low <= member.settings[key] <= high for key, (low, high) in ensemble.ranges.items())
+
+
+def test_every_system_has_a_configuration_with_all_its_settings():
+    assert set(of("application")) == set(SYSTEMS)
+    for name, system in SYSTEMS.items():
+        settings = load("application", name)
+        assert set(settings) - {"name"} == set(inspect.signature(system.demonstrate).parameters)
 
 
 @pytest.mark.parametrize("name", of("training"))

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 SCRIPTS = {
+    "applications": "applications",
     "benchmark": "benchmark",
     "check_constraints": "check",
     "explain_law": "explain",
