@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from physmix.benchmarks.row import Row, ours
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import IsentropicVortex, Riemann
-from physmix.jets import Sine, coordinates, towers
+from physmix.jets import coordinates, towers
 from physmix.mixing import Lifting, Wall
 from physmix.problems import CompressibleFlow, Condition, Problem, Region
 from physmix.training import March, march
@@ -183,13 +183,13 @@ def vortex_flow() -> IsentropicVortex:
     return IsentropicVortex(length=40.0)
 
 
-def vortex_problem(flow: IsentropicVortex, points: int = 1800) -> Problem:
+def vortex_problem(flow: IsentropicVortex, points: int = 7000) -> Problem:
     """[-3, 3]^2, t in [0, 1]; density, momentum and pressure at the start and on the boundary."""
     region = Region(t=(0.0, 1.0), x=(-3.0, 3.0), y=(-3.0, 3.0))
     given = gas_given(flow)
     conditions = [Condition(region.start, given), Condition(region.boundary, given)]
     equations = CompressibleFlow("txy", flow.gamma, exact="mass")
-    return Problem(region, equations, conditions, points=points, boundary_points=points // 3)
+    return Problem(region, equations, conditions, points=points, boundary_points=2 * points // 7)
 
 
 def gas_given(flow: IsentropicVortex) -> dict[str, Callable[[Tensor], Tensor]]:
@@ -202,14 +202,24 @@ def gas_given(flow: IsentropicVortex) -> dict[str, Callable[[Tensor], Tensor]]:
     }
 
 
-def vortex_settings(flow: IsentropicVortex, features: int = 800) -> Mapping[str, Any]:
-    """Waves that move with the stream; the gas is guessed to stream evenly."""
+def vortex_settings(flow: IsentropicVortex, features: int = 1100, slope: float = 5.5) -> dict[str, Any]:
+    """Features that move with the stream, in whose frame they hardly change.
+
+    The error falls as that of the best fit of the flow does, to 2e-5 with 800 features and 4e-6 with 1,100;
+    but only with several points for each, since with few of them fields bend away in between.
+    """
     u, v = flow.stream
     return {
         "features": features,
-        "slope": [0.02, 26.0, 26.0],
-        "activation": Sine,
+        "slope": [0.01, slope, slope],
         "margin": 0.1,
         "drift": {"x": u, "y": v},
-        "guess": {"rho": 1.0, "mx": u, "my": v, "p": 1.0},
+        "steps": 3,
     }
+
+
+def vortex_first(flow: IsentropicVortex, features: int = 250, slope: float = 4.0) -> dict[str, Any]:
+    """Few features, from a gas that streams evenly; most steps are taken here, at a hundredth of the cost."""
+    u, v = flow.stream
+    guess = {"rho": 1.0, "mx": u, "my": v, "p": 1.0}
+    return {**vortex_settings(flow, features, slope), "guess": guess, "steps": 8}

@@ -1,144 +1,36 @@
-"""Solving flows that are known: errors, seconds and violations, with rivals beside us at equal time."""
+"""Flows that are known, each with its problem, and what is asked of us."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from physmix.benchmarks.bump import bump_case
 from physmix.benchmarks.cavity import CAVITY
-from physmix.benchmarks.compressible import EXACT, sod_case, vortex_flow, vortex_problem, vortex_settings
+from physmix.benchmarks.compressible import (
+    sod_case,
+    vortex_first,
+    vortex_flow,
+    vortex_problem,
+    vortex_settings,
+)
 from physmix.benchmarks.growth import GROWTH
 from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_case
+from physmix.benchmarks.known import Solve, fewer, field_errors, solve_case, velocities
 from physmix.benchmarks.pace import PACE, pace_case
-from physmix.benchmarks.rivals import RIVALS, rival
-from physmix.benchmarks.row import Case, Row, ours, peer
+from physmix.benchmarks.row import Case
 from physmix.benchmarks.streaming import streaming_case
 from physmix.benchmarks.unsteady import ShearLayers, shear_layer_case
-from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
-from physmix.flows.known import KnownFlow
 from physmix.jets import Sine
 from physmix.problems import Burgers as BurgersEquation
 from physmix.problems import Condition, NavierStokes, Pin, Problem, Region
-from physmix.training import March, Solution, march, solve
-
-POINTS = 4000  # at which errors are measured
-_NAMES = {"rho": "density", "ux": "velocity_x", "uy": "velocity_y", "uz": "velocity_z", "p": "pressure"}
-NETWORKS = ("DeepXDE", "PINA")
-_GAUGE = 8  # powers of time that a pressure may be off by
-
-
-@dataclass(frozen=True)
-class Solve:
-    """A problem with a known solution, and what is asked of us.
-
-    Attributes:
-        flow: the solution.
-        problem: with its values on the boundary and at the start.
-        settings: of `solve`, or of `march`.
-        windows: of time, to march through; 0 solves all at once.
-        rivals: the case that rivals solve in the time that we took; none if empty.
-        error: target of the mean of the fields' relative L2 errors.
-        seconds: target of the time, all included but imports.
-    """
-
-    flow: KnownFlow
-    problem: Problem
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    windows: int = 0
-    rivals: str = ""
-    error: str = "<= 1e-6"
-    seconds: str = "<= 60"
-
-
-def solve_case(make: Callable[[], Solve]) -> Case:
-    """Errors by field, their mean, seconds, each law's violation over its bound, and totals of a march."""
-
-    def run(case: str) -> list[Row]:
-        asked = make()
-        began = time.perf_counter()
-        if asked.windows:
-            solution: Solution | March = march(asked.problem, asked.windows, **asked.settings)
-        else:
-            solution = solve(asked.problem, **asked.settings)
-        seconds = time.perf_counter() - began
-        errors = field_errors(solution, asked.flow)
-        parts = solution.windows if isinstance(solution, March) else (solution,)
-        findings = [finding for part in parts for finding in part.judge(points=64, boxes=2)]
-        mean = sum(errors.values()) / len(errors)
-        return [
-            ours(case, "mean relative error", mean, target=asked.error),
-            *(ours(case, f"relative error of {name}", error) for name, error in errors.items()),
-            ours(case, "seconds", seconds, "s", target=asked.seconds),
-            ours(case, "steps", sum(len(part.trace.steps) for part in parts)),
-            # Fluxes through boxes are exact up to quadrature, which windows as narrow as a shock defeat.
-            ours(case, OVER, max(over_bound(one) for one in findings if one.method == "nested autograd")),
-            ours(case, "relative violation through boxes", max(one.violation for one in findings)),
-            *(
-                ours(case, f"total of {law} off its balance with fluxes", off, target=EXACT)
-                for law, off in (solution.imbalances() if isinstance(solution, March) else {}).items()
-            ),
-            *(_rivals(case, asked.rivals, seconds, mean) if asked.rivals else []),
-        ]
-
-    return run
-
-
-def _rivals(case: str, name: str, seconds: float, mean: float) -> list[Row]:
-    """What others reach in the same time; networks stand at least a thousand times higher."""
-    rows = []
-    for system in RIVALS:
-        found = rival(system, name, seconds)
-        used = found.pop("seconds")
-        error = sum(found.values()) / len(found)
-        rows += [peer(case, system, "mean relative error", error)]
-        rows += [peer(case, system, f"relative error of {field}", value) for field, value in found.items()]
-        rows += [peer(case, system, "seconds", used, "s")]
-        bound = {"target": ">= 1000"} if system in NETWORKS else {}
-        rows += [ours(case, f"times less error than {system}", error / mean, **bound)]
-    return rows
-
-
-def field_errors(solution: Solution | March, flow: KnownFlow) -> dict[str, float]:
-    """Relative L2 errors at fresh points; of a pressure without a density up to a constant at each time."""
-    points = solution.problem.region.even().sample(POINTS, seed=12345).points
-    state, true = solution.at(points), flow.fields(points)
-    found = {}
-    for name in (*solution.problem.equations.fields, *solution.problem.equations.derived):
-        known = _NAMES.get(name, name)
-        if known in true:
-            missed = state[name] - true[known]
-            if name == "p" and "rho" not in solution.problem.equations.fields:
-                missed = missed - _gauge(missed, points, solution.problem.coordinates)
-            found[name] = float(missed.norm() / true[known].norm())
-    return found
-
-
-def _gauge(missed: Tensor, points: Tensor, coordinates: Sequence[str]) -> Tensor:
-    """The part of a difference of pressures that depends on time alone."""
-    if "t" not in coordinates:
-        return missed.mean()
-    when = points[:, list(coordinates).index("t")]
-    when = 2 * (when - when.min()) / (when.max() - when.min()) - 1
-    powers = torch.stack([when**k for k in range(_GAUGE)], 1)
-    return powers @ torch.linalg.lstsq(powers, missed[:, None]).solution[:, 0]
-
-
-def velocities(flow: KnownFlow) -> dict[str, Callable[[Tensor], Tensor]]:
-    """The given velocities of a condition."""
-
-    def of(known: str) -> Callable[[Tensor], Tensor]:
-        return lambda points: flow.fields(points)[known]
-
-    return {name: of(known) for name, known in _NAMES.items() if known in flow.names and name[0] == "u"}
+from physmix.training import solve
 
 
 def kovasznay() -> Solve:
@@ -212,15 +104,9 @@ def _sizes(make: Callable[[], Solve], sizes: Mapping[int, float | list[float]]) 
 
     def ours_with(features: int) -> tuple[float, float]:
         asked = make()
-        problem, part = asked.problem, features / most
-        assert isinstance(problem.points, int)
-        fewer = replace(
-            problem,
-            points=round(part * problem.points),
-            boundary_points=round(part * problem.boundary_points),
-        )
+        problem = fewer(asked.problem, features / most)
         began = time.perf_counter()
-        solution = solve(fewer, features=features, slope=sizes[features])
+        solution = solve(problem, features=features, slope=sizes[features])
         seconds = time.perf_counter() - began
         errors = field_errors(solution, asked.flow)
         return seconds, sum(errors.values()) / len(errors)
@@ -231,7 +117,14 @@ def _sizes(make: Callable[[], Solve], sizes: Mapping[int, float | list[float]]) 
 def vortex() -> Solve:
     """The isentropic vortex in its stream, compressible Euler; features move with the stream."""
     flow = vortex_flow()
-    return Solve(flow, vortex_problem(flow), vortex_settings(flow), error="<= 1e-5", seconds="<= 300")
+    return Solve(
+        flow,
+        vortex_problem(flow),
+        vortex_settings(flow),
+        first=vortex_first(flow),
+        error="<= 1e-5",
+        seconds="<= 300",
+    )
 
 
 PINN: dict[str, Case] = {

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from physmix.benchmarks.pinn import field_errors, kovasznay
+from physmix.benchmarks.known import field_errors
+from physmix.benchmarks.pinn import kovasznay
 from physmix.benchmarks.row import Case, Row, ours
 from physmix.errors import MissingPackageError
 from physmix.mixing import PotentialModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,22 @@ from physmix.mixing.derivatives import Entry
 
 Residual = Callable[["State"], Mapping[str, Tensor]]
 """From a state to named residuals, each a function of the state at the same point."""
+
+
+class Asked(Mapping[str, Tensor]):
+    """Values that are made when they are asked for."""
+
+    def __init__(self, rules: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._rules = rules
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._rules[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
 
 
 class State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from physmix.problems import (
     quadrature,
     weighed_in_words,
 )
+from physmix.problems.state import Asked
 from physmix.problems.terms import Given
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import forecast
@@ -35,22 +36,6 @@ from physmix.training.solvers import Solver, choose
 from physmix.training.trace import Step, Trace, drive
 
 _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
-
-
-class Asked(Mapping[str, Tensor]):
-    """Values that are made when they are asked for."""
-
-    def __init__(self, rules: Mapping[str, Callable[[], Tensor]]) -> None:
-        self._rules = rules
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._rules[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rules)
-
-    def __len__(self) -> int:
-        return len(self._rules)
 
 
 @dataclass(frozen=True)
@@ -99,6 +84,17 @@ class Solution:
         derived = Asked({k: partial(rule, state) for k, rule in self.problem.equations.derived.items()})
         known = ChainMap(places, numbers, derived)  # type: ignore[arg-type]
         return State(self.problem.coordinates, self.model.fields, known, lookup)
+
+    @property
+    def fields(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The fields as functions of points, such as another solve may start from.
+
+            first = solve(replace(problem, points=1500, boundary_points=500), features=250)
+            solution = solve(problem, features=1100, guess=first.fields)
+
+        Where the start is far off, most steps are then those with few features, which cost little.
+        """
+        return {name: partial(lambda name, points: self.at(points)[name], name) for name in self.model.fields}
 
     def integral(
         self, where: Part | Region, integrand: Callable[[State], Tensor], *, nodes: int = 64, **fixed: float
@@ -208,7 +204,8 @@ def solve(
         steps: at most; as many as the solver has by itself if omitted.
         seconds: no step begins later.
         balance: weigh terms by their sensitivity, see `Residuals.balanced`; else by their weights alone.
-        guess: fields to start from, by name; see `fit_fields`. A gas starts with a density.
+        guess: fields to start from, by name, such as `Solution.fields`; see `fit_fields`. A gas starts
+            with a density.
         progress: called after each step.
         report: called, as is print, with the choice of the solver and its forecast before the solve, and
             with what limited the error after it.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from physmix.benchmarks import compressible, pinn
+from physmix.benchmarks import compressible, known
 from physmix.flows import IsentropicVortex, Riemann
 
 COARSE = compressible.Tube(viscosity=8e-3, width=0.03, cells=6, features=30, windows=2)
@@ -31,10 +31,16 @@ def test_the_place_of_a_shock():
 
 def test_the_vortex_is_measured_with_its_pressure():
     flow = IsentropicVortex(strength=1.0, length=40.0)
-    problem = replace(compressible.vortex_problem(flow, points=300), boundary_points=150)
-    settings = {**compressible.vortex_settings(flow, 70), "slope": [0.02, 8.0, 8.0], "steps": 3}
-    rows = {row.metric: row for row in pinn.solve_case(lambda: pinn.Solve(flow, problem, settings))("case")}
+    asked = known.Solve(
+        flow,
+        replace(compressible.vortex_problem(flow, points=700), boundary_points=240),
+        compressible.vortex_settings(flow, 90, 2.5),
+        first=compressible.vortex_first(flow, 45, 2.0),
+    )
+    rows = {row.metric: row for row in known.solve_case(lambda: asked)("case")}
     errors = [rows[f"relative error of {name}"].value for name in ("rho", "p", "ux", "uy")]
     assert rows["mean relative error"].value == pytest.approx(sum(errors) / 4)
-    assert max(errors) < 0.1
+    assert max(errors) < 0.01
+    assert 3 < rows["steps"].value <= 11  # those with few features among them
+    assert rows["drift of features along x"].value == flow.stream[0]
     assert rows["violation over its bound"].holds

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from physmix.benchmarks import growth, pace, pinn, streaming
+from physmix.benchmarks import growth, known, pace, pinn, streaming
 from physmix.benchmarks.violation import OVER
 from physmix.problems import NavierStokes
 from physmix.reporting.figures import as_png, pace_figure
@@ -19,7 +19,7 @@ def small(make, **settings):
 
 
 def rows_of(asked):
-    return {row.metric: row for row in pinn.solve_case(lambda: asked)("case")}
+    return {row.metric: row for row in known.solve_case(lambda: asked)("case")}
 
 
 def test_rows_tell_errors_time_and_violation():
@@ -53,9 +53,9 @@ def test_pressures_are_compared_up_to_a_function_of_time():
     points = torch.rand(300, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     drift = torch.exp(points[:, 0])
     wave = torch.sin(7 * points[:, 1])
-    left = drift + wave - pinn._gauge(drift + wave, points, "txy")
+    left = drift + wave - known._gauge(drift + wave, points, "txy")
     assert float((left - (wave - wave.mean())).abs().mean()) < 0.2
-    assert float((drift - pinn._gauge(drift, points, "txy")).abs().max()) < 1e-6
+    assert float((drift - known._gauge(drift, points, "txy")).abs().max()) < 1e-6
 
 
 def test_memory_and_error_of_streamed_points_are_told(monkeypatch):

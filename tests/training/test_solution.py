@@ -142,6 +142,14 @@ def test_the_cost_is_told_before():
     assert str(cost.columns) in str(cost)
 
 
+def test_a_solve_starts_from_the_fields_of_another():
+    first = solve(problem(points=300, boundary_points=150), features=60, slope=1.8)
+    started = solve(problem(), features=110, slope=2.5, guess=first.fields, steps=1)
+    at_rest = solve(problem(), features=110, slope=2.5, steps=1)
+    assert error(started, "ux") < error(at_rest, "ux") / 3
+    assert started.trace.steps[0].loss < at_rest.trace.steps[0].loss / 100
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(SettingsError, match="not finite"):
         solve(
