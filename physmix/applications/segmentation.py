@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from physmix.constraints import on_outputs
 from physmix.errors import SamplesError
 from physmix.mixing import MixingLayer, mix
-from physmix.optimization import fixed_weights, free_coordinates
+from physmix.optimization import fixed_weights, free_coordinates, project_weights
 
 IGNORED = -100
 """The label of a pixel of which nothing is known, as in `torch.nn.functional.cross_entropy`."""
@@ -71,30 +73,34 @@ def fit_head(
     tolerance: float = 1e-7,
     rounds: int = 100,
 ) -> MixingLayer:
-    """Train a head to the minimum of `regression_loss`, by L-BFGS in free coordinates; returns the head.
+    """Train a head to the minimum of `regression_loss`, by L-BFGS in free coordinates.
 
-    Features of very different sizes take many steps: divide each by its standard deviation first.
+    It is done in float64, whatever the dtype of the head. Features of very different sizes take many
+    steps: divide each by its standard deviation first.
 
     Args:
         head: from `segmentation_head`.
-        features: with the channels along the head's axis, in the dtype of the head.
+        features: with the channels along the head's axis.
         labels: of the same shape without that axis; IGNORED where there is none.
         penalty: on the squares of the weights; positive, or classes that can be told apart exactly
             have no minimum.
         tolerance: on the gradient of the loss, over the number of labelled pixels.
         rounds: of 100 steps, at most.
 
+    Returns:
+        The head.
+
     Raises:
         SamplesError: if no pixel is labelled, a feature of one is not finite, or the minimum is not
             reached in these rounds.
     """
     known = labels != IGNORED
-    rows, named = features.movedim(head.axis, -1)[known], labels[known]
+    rows, named = features.movedim(head.axis, -1)[known].double(), labels[known]
     if not len(named) or not bool(rows.isfinite().all()):
         raise SamplesError("a segmentation", "none is labelled, or one is not finite", "label finite pixels")
-    free_coordinates(head)
+    precise = free_coordinates(copy.deepcopy(head).double())
     optimizer = torch.optim.LBFGS(
-        head.parameters(),
+        precise.parameters(),
         max_iter=100,
         history_size=50,
         tolerance_grad=0.0,
@@ -104,7 +110,7 @@ def fit_head(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = _loss(head, rows, named, penalty)
+        loss = _loss(precise, rows, named, penalty)
         loss.backward()
         return loss
 
@@ -112,14 +118,15 @@ def fit_head(
     for _ in range(rounds):
         optimizer.step(closure)
         closure()
-        slope = max(float(p.grad.abs().max()) for p in head.parameters() if p.grad is not None)
+        slope = max(float(p.grad.abs().max()) for p in precise.parameters() if p.grad is not None)
         if slope <= bound:
             break
-    fixed_weights(head)
     if not slope <= bound:
         raise SamplesError(
             "a segmentation",
             f"after {100 * rounds} steps the gradient is {slope:.1e}",
             "divide features by their standard deviation, raise the penalty, or allow more rounds",
         )
+    head.load_state_dict(fixed_weights(precise).state_dict())
+    project_weights(head)
     return head

@@ -24,6 +24,10 @@ def orthogonal_shortcut(
 ) -> MixingLayer:
     """A 1x1 shortcut with W^T W = I: the norm at every point stays what it was, through any depth.
 
+    The determinant of a square W keeps its sign while W moves, so that training ends at the best isometry
+    of one sign. Where the other may be better train from both, one start with a row negated, or give it
+    one more output: then there is a way around.
+
     Args:
         inputs: channels in.
         outputs: channels out, at least as many: fewer cannot keep every norm.

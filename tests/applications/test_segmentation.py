@@ -61,6 +61,17 @@ def test_logits_sum_to_zero_for_every_input_while_it_learns(scene, generator):
     assert (free(wild).sum(1).abs() / free(wild).abs().sum(1)).max() > 0.01
 
 
+def test_a_head_in_float32_ends_at_the_same_minimum(scene):
+    images, labels, classes = scene
+    heads = [
+        segmentation_head(images.shape[1], classes, dtype=kind) for kind in (torch.float32, torch.float64)
+    ]
+    single, double = (fit_head(head, images.to(head.weight), labels) for head in heads)
+    assert single.weight.dtype is torch.float32
+    torch.testing.assert_close(single.weight.double(), double.weight, rtol=1e-5, atol=1e-5)
+    assert max(violations(single).values()) < 1e-6
+
+
 def test_what_cannot_be_fitted_is_refused(scene, generator):
     images, labels, classes = scene
     with pytest.raises(NoFreedomError):

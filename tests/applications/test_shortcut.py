@@ -8,6 +8,7 @@ from physmix.applications import orthogonal_shortcut, rigid_superposition
 from physmix.constraints import Rotation
 from physmix.errors import SamplesError, ShapeError
 from physmix.mixing import MixingLayer
+from physmix.optimization import projected
 
 
 def test_norms_stay_through_a_hundred_layers(generator):
@@ -22,6 +23,27 @@ def test_norms_stay_through_a_hundred_layers(generator):
     assert kept.shape[1] == 13
     assert (kept.norm(dim=1) / x.norm(dim=1) - 1).abs().max() < 1e-12
     assert (free.norm(dim=1) / x.norm(dim=1) - 1).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("outputs", "reached"), [(3, False), (4, True)])
+def test_a_square_layer_keeps_its_sign_and_one_more_output_leads_around(outputs, reached):
+    """Trained towards a reflection from a rotation."""
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(1)).double()
+    layer = orthogonal_shortcut(3, outputs, axis=-1, dtype=x.dtype)
+    start = torch.eye(outputs, 3, dtype=x.dtype)
+    start[:3] = Rotation().sample(3, 3, generator=torch.Generator().manual_seed(2), dtype=x.dtype)
+    target = torch.nn.functional.pad(x * torch.tensor([1.0, 1.0, -1.0]), (0, outputs - 3))
+    with torch.no_grad():
+        layer.weight.copy_(start)
+        layer.weight[-1, 0] += 1e-3  # off the saddle
+    adam = projected(torch.optim.Adam(layer.parameters(), lr=0.05), layer)
+    for step in range(400):
+        adam.param_groups[0]["lr"] = 0.05 * 0.985**step
+        adam.zero_grad()
+        loss = (layer(x) - target).square().mean()
+        loss.backward()
+        adam.step()
+    assert (float(loss.detach()) < 1e-6) == reached
 
 
 def test_fewer_outputs_are_refused():

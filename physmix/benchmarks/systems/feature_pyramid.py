@@ -96,7 +96,8 @@ def _principal(levels: list[Tensor], width: int) -> FeaturePyramid:
     for layer, level in zip(pyramid.lateral, levels, strict=True):
         _, _, right = torch.linalg.svd(level[0].flatten(1).mT, full_matrices=False)
         signs = right[:width].sum(1, keepdim=True).sign()
-        layer.load_state_dict({"weight": right[:width] * signs, "bias": right.new_zeros(width)})
+        weight = nn.functional.pad(right[:width] * signs, (0, 0, 0, width - len(signs)))
+        layer.load_state_dict({"weight": weight, "bias": right.new_zeros(width)})
     return pyramid
 
 

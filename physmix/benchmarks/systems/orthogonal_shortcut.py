@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -132,10 +133,17 @@ def _trained(features: Tensor, outputs: int, steps: int, seed: int) -> list[Row]
     }
     rows = []
     for system, layer in layers.items():
-        problem = _Procrustes(layer, inputs.float(), targets.float())
-        adam = torch.optim.Adam(layer.parameters(), lr=0.05)
-        descend(problem, projected(adam, layer) if system == "physmix" else adam, steps)
-        weight = _weight(layer).detach().double()
+        lawful, starts = system == "physmix", [layer]
+        if lawful and outputs == size:  # no way leads from one sign of the determinant to the other
+            mirrored = copy.deepcopy(layer)
+            with torch.no_grad():
+                _weight(mirrored)[0].neg_()
+            starts.append(mirrored)
+        problems = [_Procrustes(start, inputs.float(), targets.float()) for start in starts]
+        for problem, start in zip(problems, starts, strict=True):
+            adam = torch.optim.Adam(start.parameters(), lr=0.05)
+            descend(problem, projected(adam, start) if lawful else adam, steps)
+        weight = _weight(min(problems, key=lambda one: float(one().detach())).layer).detach().double()
         defect = float((weight.mT @ weight - torch.eye(size)).abs().max())
         over = float(_Procrustes(_Held(weight), inputs, targets)()) / least - 1
         if system == "physmix":
@@ -173,7 +181,7 @@ def _superposed(seed: int) -> tuple[Superposition, list[Row]]:
         found = rigid_superposition(mobile, target)
         centred = mobile - mobile.mean(0)
         _, theirs = rotations.align_vectors(aim.numpy(), centred.numpy())
-        theirs /= len(target) ** 0.5
+        theirs = float(theirs) / len(target) ** 0.5
         metric, gap = f"RMSD, {name}", abs(float(found.deviation) - theirs)
         rows += [
             ours(CASE, f"{metric}, off scipy's", gap, "angstrom", target="<= 1e-6"),
