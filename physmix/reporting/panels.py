@@ -35,6 +35,7 @@ class Curves:
         marks: places along the abscissa, by name.
         polar: whether the abscissa is an angle in degrees around a circle.
         dots: whether points are drawn instead of lines.
+        colours: of the lines, where they mean something.
     """
 
     title: str
@@ -45,10 +46,11 @@ class Curves:
     marks: Mapping[str, float] = field(default_factory=dict)
     polar: bool = False
     dots: bool = False
+    colours: Sequence[str] = ()
 
     def draw(self, axis: Any) -> None:
         """Draw on an axis of matplotlib."""
-        styles = zip(itertools.cycle(_COLOURS), itertools.cycle(_DASHES), strict=False)
+        styles = zip(itertools.cycle(self.colours or _COLOURS), itertools.cycle(_DASHES), strict=False)
         for place, ((name, (x, y)), (colour, dash)) in enumerate(
             zip(self.lines.items(), styles, strict=False)
         ):

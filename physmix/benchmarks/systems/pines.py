@@ -53,5 +53,5 @@ def indian_pines() -> Pines:
     found = package("tensorly.datasets").load_indian_pines()
     labels = next(tick for tick in found["ticks"] if isinstance(tick, np.ndarray))
     wavelengths = next(tick for tick in found["ticks"] if isinstance(tick, list))
-    cube = torch.from_numpy(np.array(found["tensor"], np.float64))
+    cube = torch.from_numpy(np.array(found["tensor"], np.float64, order="C"))
     return Pines(cube, labels, np.array(wavelengths))

@@ -13,17 +13,13 @@ from physmix.applications.segmentation import IGNORED, fit_head, regression_loss
 from physmix.benchmarks.foreign import package
 from physmix.benchmarks.row import Row, ours, peer
 from physmix.benchmarks.systems.optima import EXCESS, closure
+from physmix.benchmarks.systems.pines import CROPS, indian_pines
 from physmix.benchmarks.systems.shown import Shown
 from physmix.mixing import MixingLayer, mix
 from physmix.optimization import projected, violations
 from physmix.reporting import Image
 
 CASE = "segmentation head"
-NAMES = (
-    "not labelled", "alfalfa", "corn, no till", "corn, min till", "corn", "grass, pasture", "grass, trees",
-    "grass, mowed", "hay", "oats", "soybean, no till", "soybean, min till", "soybean, clean", "wheat",
-    "woods", "buildings, trees", "stone, steel",
-)  # fmt: skip
 
 
 def demonstrate(*, seed: int = 0, share: float = 0.1, penalty: float = 1.0) -> Shown:
@@ -35,7 +31,8 @@ def demonstrate(*, seed: int = 0, share: float = 0.1, penalty: float = 1.0) -> S
             test pixels are among them, so that accuracies are optimistic.
         penalty: on the squares of the weights.
     """
-    cube, truth = _data()
+    scene = indian_pines()
+    cube, truth = scene.cube.numpy(), scene.labels.astype(int)
     train = _split(truth, share, seed)
     features = torch.from_numpy((cube - cube[train].mean(0)) / cube[train].std(0))
     labels = torch.from_numpy(np.where(train, truth - 1, IGNORED))
@@ -79,20 +76,14 @@ def demonstrate(*, seed: int = 0, share: float = 0.1, penalty: float = 1.0) -> S
     ]
     panels = [
         Image("three bands as red, green and blue", _false_colour(cube)),
-        Image("labels", truth, labels=NAMES),
-        Image("physmix, every pixel", (own + 1).numpy(), labels=NAMES),
+        Image("labels", truth, labels=CROPS),
+        Image("physmix, every pixel", (own + 1).numpy(), labels=CROPS),
     ]
     return Shown(rows, panels)
 
 
 _ACCURACY = "accuracy, random split (optimistic)"
 _SUM = "sum of the logits over their size, wild inputs"
-
-
-def _data() -> tuple[NDArray[Any], NDArray[Any]]:
-    """Indian Pines: reflectances (row, column, band), and labels 0 (none) to 16."""
-    bunch = package("tensorly.datasets").load_indian_pines()
-    return np.asarray(bunch.tensor, float, order="C"), np.asarray(bunch.ticks[0]).astype(int, order="C")
 
 
 def _split(truth: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:

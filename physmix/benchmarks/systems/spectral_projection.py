@@ -67,8 +67,8 @@ def demonstrate(*, channels: Sequence[int] = (1, 3, 10), target: int = 8, steps:
         Image(f"Matched filter: {CROPS[target]}", scores, unit="answer (1 = target)", limits=(-0.5, 1.5)),
         Image("What is known to grow there", scene.labels, labels=CROPS),
         Curves(
-            "Variance explained",
-            ("channels", "share left over"),
+            "Variance that is left",
+            ("channels", "share of the variance"),
             {"principal components": (np.arange(1, 41), 1 - share[:40])},
             logarithmic="y",
         ),
@@ -85,6 +85,7 @@ def demonstrate(*, channels: Sequence[int] = (1, 3, 10), target: int = 8, steps:
                 for name, w in zip(("red", "green", "blue"), mixed, strict=True)
             },
             dots=True,
+            colours=("#c0392b", "#2e8b57", "#2c5aa0"),
         ),
     ]
     return Shown([*rows, *found, *coloured], panels)
