@@ -13,7 +13,7 @@ def test_thick_layers_are_those_of_the_spectral_method():
     layers = ShearLayers((4, 9), windows=2, reynolds=100.0, duration=0.1, steepness=6.0)
     found = layers.march()
     missed = errors(found, layers.reference(modes=32, snapshots=3, step=0.005))
-    assert float(missed.max()) < 5e-6
+    assert float(missed.max()) < 1e-6
     wrong = ShearLayers(layers.waves, reynolds=50.0, duration=0.1, steepness=6.0)
     other = errors(found, wrong.reference(modes=32, snapshots=3, step=0.005))
     assert float(other[-1].max()) > 1e3 * float(missed[-1].max())
