@@ -17,6 +17,7 @@ from physmix.mixing.partition import PartitionedFeatures, partitioned_features
 from physmix.mixing.potentials import PotentialModel, pointwise_network
 from physmix.mixing.staggered import StaggeredLayer
 from physmix.mixing.support import WeightLayout
+from physmix.mixing.symmetry import Symmetry
 from physmix.mixing.walled import Lifting, Wall
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PotentialModel",
     "StaggeredClass",
     "StaggeredLayer",
+    "Symmetry",
     "Wall",
     "WeightLayout",
     "claim_laws",

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from physmix.errors import SettingsError
 from physmix.jets import Sine
+from physmix.mixing.symmetry import Group, SymmetricWaves
 
 _ALONG = 6  # waves of one vector, for each coordinate that is not periodic
+_TRIALS = 64  # places that tell whether waves cancel each other
+_ZERO = 1e-10  # mean square of a wave that is cancelled
 
 
 def wave_features(
@@ -27,10 +30,11 @@ def wave_features(
     """A frozen layer sin(2 pi k . x / L + c . z + phase): whole k for periodic x, any c for other inputs z.
 
     The k are all whole vectors in the ellipsoid of the largest numbers of waves, one of k and -k. For
-    each there are as many c as the count allows, quasi-random in [-slope, slope]; each pair of phases, a
-    quarter of a wave apart, gives exp(i c . z) times any multiple of the wave. So functions of x are those of
-    a Fourier series, with errors below any power of one over the waves if they are smooth, and functions
-    of z those that a few frequencies below the slope make, which are far from periodic themselves.
+    each there are as many c as the count allows, in [-slope, slope], evenly along one input z and
+    quasi-random along several; each pair of phases, a quarter of a wave apart, gives exp(i c . z) times any
+    multiple of the wave. So functions of x are those of a Fourier series, with errors below any power of
+    one over the waves if they are smooth, and functions of z those that a few frequencies below the slope
+    make, which are far from periodic themselves: with slopes near one nearly polynomials.
 
     Args:
         box: lowest and highest value of each input; the periodic ones repeat after it.
@@ -43,6 +47,51 @@ def wave_features(
     Raises:
         SettingsError: if there are fewer features than waves, or a number is not positive.
     """
+    rows, bias = (part[: count // 2] for part in _rows(box, count, waves, slope, seed))
+    layer = nn.Linear(len(box), 2 * len(rows), dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(rows.repeat(2, 1))
+        layer.bias.copy_(torch.cat([bias, bias + math.pi / 2]))
+    return nn.Sequential(layer, Sine()).requires_grad_(False)  # noqa: FBT003  torch's own
+
+
+def symmetric_waves(
+    box: Sequence[tuple[float, float]],
+    count: int,
+    waves: Mapping[int, float],
+    group: Group,
+    *,
+    slope: float | Sequence[float] = 2.0,
+    seed: int = 0,
+) -> SymmetricWaves:
+    """The features of `wave_features` that have symmetries, of which no two are alike.
+
+    Waves that the group takes to each other are one feature, and those that it cancels are none: with n
+    members nearly n times as many waves or copies of them fit into a count.
+
+    Args:
+        box: see `wave_features`.
+        count: the number of features at most.
+        waves: see `wave_features`.
+        group: in these inputs.
+        slope: see `wave_features`.
+        seed: see `wave_features`.
+
+    Raises:
+        SettingsError: see `wave_features`.
+    """
+    rows, bias = _different(*_rows(box, count * len(group.signs), waves, slope, seed), group)
+    return SymmetricWaves(rows[:count], bias[:count], group)
+
+
+def _rows(
+    box: Sequence[tuple[float, float]],
+    count: int,
+    waves: Mapping[int, float],
+    slope: float | Sequence[float],
+    seed: int,
+) -> tuple[Float[Tensor, "wave input"], Float[Tensor, " wave"]]:
+    """Weights of the inputs, and what makes the phase zero in the middle of the box."""
     inputs = len(box)
     slopes = [float(slope)] * inputs if isinstance(slope, int | float) else [float(s) for s in slope]
     others = [i for i in range(inputs) if i not in waves]
@@ -53,26 +102,54 @@ def wave_features(
     if count < 2 * len(vectors):
         what = f"{count} features for {len(vectors)} waves"
         raise SettingsError("wave features", what, f"give {2 * len(vectors)} or more, or fewer waves")
-    copies = -(-count // (2 * len(vectors))) if others else 1
-    pairs = min(count // 2, copies * len(vectors))
-    layer = nn.Linear(inputs, 2 * pairs, dtype=torch.float64)
+    copies = round(count / (2 * len(vectors))) if others else 1
     low, high = torch.tensor(list(box), dtype=torch.float64).T
     weight = torch.zeros(copies, len(vectors), inputs, dtype=torch.float64)
     for axis, place in enumerate(waves):
         weight[:, :, place] = 2 * math.pi * vectors[:, axis] / (high - low)[place]
-    if others:
-        draw = torch.quasirandom.SobolEngine(len(others), scramble=True, seed=seed)
-        shift = torch.rand(
-            len(vectors), len(others), dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
-        )
-        unit = (draw.draw(copies, dtype=torch.float64)[:, None] + shift) % 1.0
-        weight[:, :, others] = torch.tensor(slopes, dtype=torch.float64)[others] * (2 * unit - 1)
-    rows = weight.flatten(0, 1)[:pairs]
-    bias = -(rows * (low + high) / 2).sum(1)
-    with torch.no_grad():
-        layer.weight.copy_(rows.repeat(2, 1))
-        layer.bias.copy_(torch.cat([bias, bias + math.pi / 2]))
-    return nn.Sequential(layer, Sine()).requires_grad_(False)  # noqa: FBT003  torch's own
+    for axis, along in enumerate(_along(copies, len(others), seed).unbind(1)):
+        weight[:, :, others[axis]] = slopes[others[axis]] * along[:, None]
+    rows = weight.flatten(0, 1)
+    if len(others) == 1:  # of the vector zero, c and -c are one
+        rows = rows[(rows[:, list(waves)] != 0).any(1) | (rows[:, others[0]] >= 0)]
+    return rows, -(rows * (low + high) / 2).sum(1)
+
+
+def _along(copies: int, others: int, seed: int) -> Float[Tensor, "copy input"]:
+    """Places in [-1, 1]^others."""
+    if others == 1 and copies > 1:
+        return torch.linspace(-1.0, 1.0, copies, dtype=torch.float64)[:, None]
+    if others < 2:
+        return torch.zeros(copies, others, dtype=torch.float64)
+    draw = torch.quasirandom.SobolEngine(others, scramble=True, seed=seed)
+    return 2 * draw.draw(copies, dtype=torch.float64) - 1
+
+
+def _different(rows: Tensor, bias: Tensor, group: Group) -> tuple[Tensor, Tensor]:
+    """Waves of which no two are alike in their mean over the group, and none is zero: their rows and bias.
+
+    Of waves that turns take to each other one stands for all; of all its phases those two count, a
+    quarter of a wave apart, whose means are orthogonal.
+    """
+    turned = rows[:, None] * group.turns  # (row, member, input)
+    keys = torch.round(turned / rows.abs().amax().clamp(min=1.0) * 1e9).long()
+    seen, first = set[tuple[int, ...]](), []
+    for place, images in enumerate(keys.tolist()):
+        if tuple(images[0]) not in seen:
+            first.append(place)
+            seen.update(tuple(sign * n for n in image) for image in images for sign in (1, -1))
+    rows, bias, turned = rows[first], bias[first], turned[first]
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(_TRIALS, rows.shape[1], dtype=torch.float64, generator=generator)
+    moved = bias[:, None] + (rows[:, None] * group.shifts).sum(2)
+    angles = turned @ points.T + moved[:, :, None]  # (row, member, trial)
+    pair = torch.stack([torch.sin(angles), torch.cos(angles)], 1)
+    means = (pair * group.signs[:, None]).mean(2)
+    sizes, ways = torch.linalg.eigh(means @ means.mT / _TRIALS)
+    phases = torch.atan2(ways[:, 1], ways[:, 0])  # of sin(x + phase) = cos(phase) sin x + sin(phase) cos x
+    kept = (sizes > _ZERO).flatten()
+    rows, bias = rows.repeat_interleave(2, 0), (bias[:, None] + phases).flatten()
+    return rows[kept], bias[kept]
 
 
 def wave_vectors(most: Sequence[float]) -> Float[Tensor, "vector coordinate"]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from physmix.errors import SettingsError, listing
-from physmix.laws import Scaling
+from physmix.laws import Scaling, compile_complete
 from physmix.mixing import (
     Enrichment,
     Lifting,
@@ -21,7 +21,8 @@ from physmix.mixing import (
     random_features,
 )
 from physmix.mixing.partition import PartitionedFeatures
-from physmix.mixing.waves import default_waves, wave_features
+from physmix.mixing.symmetry import Group, Symmetry, sign_of_features
+from physmix.mixing.waves import default_waves, symmetric_waves, wave_features
 from physmix.problems.problem import Problem
 from physmix.problems.regions import Region
 
@@ -41,6 +42,7 @@ def feature_model(
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
     enrichments: Sequence[Enrichment] = (),
+    symmetries: Sequence[Symmetry] = (),
     seed: int = 0,
 ) -> PotentialModel:
     """Fields of a problem, its laws held exactly, mixed from derivatives of frozen random features.
@@ -64,6 +66,8 @@ def feature_model(
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
         enrichments: given functions among the features, such as those of `corner`.
+        symmetries: of the solution in a periodic region, held exactly, but for the means of the fields;
+            features that they make alike are one, so that a solve costs far less.
         seed: of the features.
 
     Raises:
@@ -83,6 +87,9 @@ def feature_model(
         raise SettingsError(
             "features of a periodic region", f"{activation.__name__} does not repeat", "leave activation out"
         )
+    if symmetries and (subdomains is not None or not waves):
+        where = "there are subdomains" if waves else "the region is not periodic"
+        raise SettingsError("the symmetries", where, "leave them out")
     function = activation or nn.Tanh
     network: nn.Module
     if subdomains is not None:
@@ -106,7 +113,11 @@ def feature_model(
             seed=seed,
         )
     elif waves:
-        network = wave_features(box, features, waves, slope=steep, seed=seed)
+        if symmetries:
+            group = _group(problem, symmetries, scaling)
+            network = symmetric_waves(box, features, waves, group, slope=steep, seed=seed)
+        else:
+            network = wave_features(box, features, waves, slope=steep, seed=seed)
     else:
         network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
     if drift:
@@ -173,6 +184,17 @@ def _lawful(problem: Problem, network: nn.Module, potentials: int, **settings: A
         gauge=problem.region.convex and not settings.get("walls") and not settings.get("liftings"),
         **settings,
     )
+
+
+def _group(problem: Problem, symmetries: Sequence[Symmetry], scaling: Scaling) -> Group:
+    """The symmetries of features, in scaled coordinates."""
+    fields, coordinates, region = problem.equations.fields, problem.coordinates, problem.region
+    laws = [law.homogeneous() for law in problem.laws]
+    constraint = compile_complete(laws, fields, coordinates)
+    signs = [sign_of_features(one, constraint, fields, coordinates) for one in symmetries]
+    centre = torch.tensor([scaling.centre[name] for name in coordinates], dtype=torch.float64)
+    length = torch.tensor([scaling.length[name] for name in coordinates], dtype=torch.float64)
+    return Group.of(symmetries, signs, region.box, region.around).scaled(centre, length)
 
 
 def _slopes(region: Region, features: int, slope: float | Sequence[float] | None) -> list[float]:

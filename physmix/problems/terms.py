@@ -84,7 +84,8 @@ class Condition:
         residual: anything else that is to be zero; it finds the outward normal as y["nx"], y["ny"], ...
         name: in messages; that of the part if empty.
         weight: see `Term`.
-        points: how many, over all parts; a problem's own number if omitted.
+        points: how many, over all parts, or points of the unit cube of one dimension less, (point, free
+            coordinate), which each part places on itself; a problem's own number if omitted.
     """
 
     where: Part | Sequence[Part] | Tensor
@@ -92,7 +93,7 @@ class Condition:
     residual: Residual | None = None
     name: str = ""
     weight: float = 1.0
-    points: int | None = None
+    points: int | Tensor | None = None
 
     def terms(self, coordinates: Sequence[str], points: int, seed: int) -> list[Term]:
         """The terms, one for each part.
@@ -118,6 +119,8 @@ class Condition:
         parts = [self.where] if isinstance(self.where, Part) else list(self.where)
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
+        if isinstance(self.points, Tensor):
+            return [(part.name, part.place(self.points.detach())) for part in parts]
         each = -(-(self.points or points) // len(parts))
         return [(part.name, part.sample(each, seed + i)) for i, part in enumerate(parts)]
 

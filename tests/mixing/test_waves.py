@@ -49,7 +49,7 @@ def test_more_waves_reach_a_smooth_function_faster_than_any_power():
     wanted = torch.exp(torch.sin(2 * math.pi * x / 3) + torch.cos(2 * math.pi * y) / 2) * (1 + z / 2)
     errors = []
     for most in (2, 4, 6):
-        network = wave_features(BOX, 8 * len(wave_vectors([most] * 2)), {1: most, 2: most}, slope=1.0)
+        network = wave_features(BOX, 10 * len(wave_vectors([most] * 2)), {1: most, 2: most}, slope=1.0)
         values = network(at)
         found = values @ torch.linalg.lstsq(values, wanted[:, None], driver="gelsd").solution
         errors.append(float((found[:, 0] - wanted).norm() / wanted.norm()))

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from physmix.checking import judge_model
 from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap
 from physmix.mixing.support import WeightLayout
+from physmix.mixing.symmetry import Symmetry
 from physmix.problems import Burgers, NavierStokes, Problem, Region, feature_model
 
 BOX = Region(t=(0, 1), x=(-1, 1), y=(-1, 1), z=(-1, 1))
@@ -76,6 +78,30 @@ def test_a_periodic_region_has_waves_and_all_potentials():
         assert float((model(at + along_y) - model(at)).abs().max()) > 1e-4
     with pytest.raises(SettingsError, match="does not repeat"):
         feature_model(Problem(region, NavierStokes("txyz", 0.1)), 240, activation=torch.nn.GELU)
+
+
+def test_fields_have_the_symmetries_that_are_asked_for_and_obey_the_law():
+    region = Region(t=(0.0, 1.0), x=(0.0, 1.0), y=(0.0, 1.0)).periodic("x", "y")
+    problem = Problem(region, NavierStokes("txy", 0.1, pressure=False))
+    half_turn = Symmetry({"x": 0.0, "y": 0.25}, odd=("ux", "uy"))
+    glide = Symmetry({"y": 0.0}, {"x": 0.5}, odd=("uy",))
+    model = feature_model(problem, 60, slope=[1.0, 4.0, 4.0], symmetries=[half_turn, glide])
+    torch.nn.init.zeros_(model.mixing.bias)
+    at = region.sample(40).points
+    t, x, y = at.unbind(1)
+    with torch.no_grad():
+        here = model(at)
+        turned, glided = model(torch.stack([t, -x, 0.5 - y], 1)), model(torch.stack([t, x + 0.5, -y], 1))
+    torch.testing.assert_close(turned, -here, rtol=0, atol=1e-12)
+    torch.testing.assert_close(glided, here * torch.tensor([1.0, -1.0]), rtol=0, atol=1e-12)
+    assert float(here.abs().mean(0).min()) > 1e-2
+    assert all(one.holds for one in judge_model(model, problem.laws, region.box, points=20, boxes=1))
+    with pytest.raises(SettingsError, match="which fields are odd"):
+        feature_model(problem, 60, symmetries=[Symmetry({"x": 0.0}, odd=("ux", "uy"))])
+    with pytest.raises(SettingsError, match="not periodic"):
+        feature_model(replace(problem, region=Region(**region.box)), 60, symmetries=[glide])
+    with pytest.raises(SettingsError, match="subdomains"):
+        feature_model(problem, 60, subdomains=(2, 1, 1), symmetries=[glide])
 
 
 @pytest.mark.parametrize("subdomains", [None, (1, 2)])

@@ -186,6 +186,15 @@ def test_values_of_a_wrong_shape_are_refused():
         value_at(lambda q: q, torch.zeros(3, 2))
 
 
+def test_points_of_the_unit_cube_are_placed_on_each_part():
+    region = Region(t=(0.5, 1.0), x=(0.0, 2.0), y=(-1.0, 1.0))
+    unit = torch.tensor([[0.25, 0.5], [1.0, 0.0]], dtype=torch.float64)
+    given = Condition([region.start, region.part("x=high")], {"u": 0.0}, points=unit)
+    first, second = given.terms("txy", 10, 0)
+    assert first.points.tolist() == [[0.5, 0.5, 0.0], [0.5, 2.0, -1.0]]
+    assert second.points.tolist() == [[0.625, 2.0, 0.0], [1.0, 2.0, -1.0]]
+
+
 def test_a_periodic_region_has_no_boundary_there():
     region = Region(t=(0, 1), x=(0, 2), y=(-1, 1)).periodic("x")
     assert [part.name for part in region.boundary] == ["y=low", "y=high"]
