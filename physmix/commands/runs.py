@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from physmix.checking import finite
+from physmix.checking import Finding, finite, worst
 from physmix.errors import RunExistsError, SettingsError, listing
 from physmix.files import write_whole
 
@@ -61,6 +61,27 @@ def claim(folder: Path, wanted: Mapping[str, Any], *, resume: bool) -> bool:
     else:
         write_whole(file, yaml.safe_dump(dict(wanted), sort_keys=False).encode())
     return not (folder / "metrics.json").exists()
+
+
+def judged(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What the metrics of every run say of laws, and of what they were found with."""
+    return {
+        "violations": worst(findings),
+        "findings": [finding.as_dict() for finding in findings],
+        "versions": versions(),
+    }
+
+
+def finish(
+    folder: Path, metrics: Mapping[str, Any], figures: Mapping[str, bytes], page: str
+) -> dict[str, Any]:
+    """Write the figures, the report and the metrics of a run, which is finished then; its metrics as read."""
+    for name, figure in figures.items():
+        write_whole(folder / "figures" / f"{name}.png", figure)
+    write_whole(folder / "report.html", page.encode())
+    # Last, since it says that the run is finished.
+    write_whole(folder / "metrics.json", as_json(metrics))
+    return read_metrics(folder / "metrics.json")
 
 
 def as_json(metrics: Mapping[str, Any]) -> bytes:

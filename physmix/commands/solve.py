@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import yaml
 
-from physmix.checking import worst
 from physmix.commands.description import Description
 from physmix.commands.interface import run_configured
 from physmix.commands.laws import LawTexts
@@ -23,9 +22,8 @@ from physmix.commands.notation import Notation, written_out
 from physmix.commands.problems import read_problem
 from physmix.commands.quantities import read_quantity
 from physmix.commands.registry import at_least, call
-from physmix.commands.runs import as_json, claim, print_run, read_metrics, run_folder, versions
+from physmix.commands.runs import claim, finish, judged, print_run, read_metrics, run_folder
 from physmix.errors import MissingPackageError, SettingsError
-from physmix.files import write_whole
 from physmix.flows import Flow, write_flow, write_vtu
 from physmix.problems import Measured, Problem, Residuals, feature_model
 from physmix.reporting import Map, SolvedReport, draw_solved, render_solved
@@ -142,8 +140,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
 
     description = describe(problem, own["model"], notation)
     save_checkpoint(folder / "checkpoint", solution.model, description)
-    judged = problem.laws
-    findings = judge(solution.model, description, judged, run.seed)
+    findings = judge(solution.model, description, problem.laws, run.seed)
     metrics: dict[str, Any] = {
         "experiment": name,
         "law": exact,
@@ -151,8 +148,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
         "seconds": seconds,
         "steps": len(solution.trace.steps),
         "errors": Quantities(solution, twin).errors() if twin else {},
-        "violations": worst(findings),
-        "findings": [finding.as_dict() for finding in findings],
+        **judged(findings),
         "unknowns": {k: {"value": one.value, "error": one.error} for k, one in found.unknowns.items()},
         "quantities": {k: vars(rule(solution, twin)) for k, rule in quantities.items()},
         "residuals": dict(solution.residuals),
@@ -164,7 +160,6 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
             f"the error is limited by {solution.limited_by}",
             *found.told,
         ],
-        "versions": versions(),
     }
     flow = as_flow(solution, name, run.grid, run.times)
     write_flow(flow, folder / "fields.hdf5")
@@ -175,12 +170,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     spelled = LawTexts.of(description["laws"]).spelled(problem.coordinates)
     report = SolvedReport(metrics, spelled, maps_of(flow), [step.loss for step in solution.trace.steps])
     figures = draw_solved(report)
-    for key, figure in figures.items():
-        write_whole(folder / "figures" / f"{key}.png", figure)
-    write_whole(folder / "report.html", render_solved(report, figures).encode())
-    # Last, since it says that the run is finished.
-    write_whole(folder / "metrics.json", as_json(metrics))
-    print_run(read_metrics(folder / "metrics.json"), folder, _AGAINST)
+    print_run(finish(folder, metrics, figures, render_solved(report, figures)), folder, _AGAINST)
     _print_numbers(metrics["unknowns"] | metrics["quantities"])
     return 0
 

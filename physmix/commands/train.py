@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from physmix.checking import TOLERANCES, worst
+from physmix.checking import TOLERANCES
 from physmix.commands.experiments import Experiment, Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
 from physmix.commands.laws import LawTexts
 from physmix.commands.models import check_judged, judge
 from physmix.commands.registry import OPTIMIZERS, at_least, call, choose
-from physmix.commands.runs import as_json, claim, print_run, read_metrics, run_folder, versions
+from physmix.commands.runs import claim, finish, judged, print_run, read_metrics, run_folder
 from physmix.errors import SettingsError
-from physmix.files import write_whole
 from physmix.reporting import RunReport, draw, render
 from physmix.training import History, Processes, Stage, check_precision, fit, joined, save_checkpoint
 
@@ -99,8 +98,7 @@ def _train(run: RunSettings, processes: Processes) -> int:
     laws, judged_laws = LawTexts.of(run.law), LawTexts.of(run.judged)
     setting = Setting(Path(run.data), laws, judged_laws, run.model, run.seed, processes.share)
     experiment = make_experiment(run.task, setting)
-    judged = setting.judged.parse(experiment.description["coordinates"])
-    check_judged(experiment.description, judged)
+    check_judged(experiment.description, setting.judged.parse(experiment.description["coordinates"]))
     losses = experiment.task.losses(0)
     if not all(torch.isfinite(loss) for loss in losses.values()):
         named = ", ".join(f"{name}={float(loss.detach())}" for name, loss in losses.items())
@@ -127,10 +125,10 @@ def _finish(run: RunSettings, experiment: Experiment, setting: Setting, history:
     """Judge what was trained, and write it down."""
     law, judged_law, model = run.law["name"], run.judged["name"], experiment.task.model
     folder, description = run.folder(law), experiment.description
-    judged = setting.judged.parse(description["coordinates"])
+    laws = setting.judged.parse(description["coordinates"])
     save_checkpoint(folder / "checkpoint", model, description)
-    evaluation = experiment.evaluate(judged)
-    findings = [*judge(model, description, judged, run.seed), *evaluation.findings]
+    evaluation = experiment.evaluate(laws)
+    findings = [*judge(model, description, laws, run.seed), *evaluation.findings]
     metrics = {
         "experiment": run.name,
         "law": law,
@@ -139,10 +137,8 @@ def _finish(run: RunSettings, experiment: Experiment, setting: Setting, history:
         "samples_per_second": history.throughput,
         "steps": len(history.steps),
         "errors": evaluation.errors,
-        "violations": worst(findings),
-        "findings": [finding.as_dict() for finding in findings],
+        **judged(findings),
         **evaluation.details,
-        "versions": versions(),
     }
     twin_law = judged_law if law == "none" else "none"
     report = RunReport(
@@ -155,11 +151,7 @@ def _finish(run: RunSettings, experiment: Experiment, setting: Setting, history:
         command=f"physmix-train experiment={run.name} law={twin_law} seed={run.seed}",
     )
     figures = draw(report)
-    for name, figure in figures.items():
-        write_whole(folder / "figures" / f"{name}.png", figure)
-    write_whole(folder / "report.html", render(report, figures).encode())
-    # Last, since it says that the run is finished.
-    write_whole(folder / "metrics.json", as_json(metrics))
+    finish(folder, metrics, figures, render(report, figures))
 
 
 def read_stages(training: Mapping[str, Any]) -> list[Stage]:
