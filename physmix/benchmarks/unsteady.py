@@ -49,7 +49,7 @@ class ShearLayers:
         steepness: inverse thickness of the layers.
     """
 
-    waves: tuple[int, int] = (18, 36)
+    waves: tuple[int, int] = (16, 34)
     copies: int = 5
     windows: int = 10
     slope: float = 0.4
