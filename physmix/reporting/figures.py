@@ -124,8 +124,8 @@ def rollout_figure(lawful: Mapping[str, Any] | None, free: Mapping[str, Any] | N
         xlabel="step", ylabel="nRMSE, mean of the fields", title="error of the roll-out", ylim=(0, None)
     )
     drifts.set(xlabel="step", ylabel="drift / sum of magnitudes", title="totals")
-    for axis in (errors, drifts):
-        axis.legend()
+    errors.legend(loc="lower right")
+    drifts.legend(loc="center right")
     return figure
 
 
