@@ -108,7 +108,7 @@ class Budget:
     steps: int = 300
     rate: float = 8e-3
     batch: int = 4
-    unroll: int = 1
+    unroll: int = 2
     noise: float = 0.3
     modes: int = 16
     width: int = 16

@@ -110,11 +110,13 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
     return figure
 
 
-def rollout_figure(paths: Mapping[str, Mapping[str, Any]]) -> Figure:
+def rollout_figure(lawful: Mapping[str, Any] | None, free: Mapping[str, Any] | None) -> Figure:
     """The error of a roll-out by step, and how far its totals are from the first ones, of each run."""
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     errors, drifts = figure.subplots(1, 2)
-    for (run, path), colour in zip(paths.items(), (LAWFUL, FREE), strict=False):
+    for run, path, colour in (("lawful weights", lawful, LAWFUL), ("free weights", free, FREE)):
+        if path is None:
+            continue
         errors.plot(_shown(path["nrmse"]), color=colour, label=run)
         for (precision, values), line in zip(path["drift"].items(), ("-", "--"), strict=False):
             drifts.semilogy(_shown(values), line, color=colour, label=f"{run}, {precision}")
@@ -122,8 +124,8 @@ def rollout_figure(paths: Mapping[str, Mapping[str, Any]]) -> Figure:
         xlabel="step", ylabel="nRMSE, mean of the fields", title="error of the roll-out", ylim=(0, None)
     )
     drifts.set(xlabel="step", ylabel="drift / sum of magnitudes", title="totals")
-    for axis in (errors, drifts):
-        axis.legend()
+    errors.legend(loc="lower right")
+    drifts.legend(loc="center right")
     return figure
 
 

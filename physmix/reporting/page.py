@@ -64,9 +64,9 @@ def draw(report: RunReport) -> dict[str, bytes]:
         "fields": field_figure(report.pictures),
         "losses": loss_figure(report.history["steps"], report.history["losses"]),
     }
-    runs = {name: run["rollout_path"] for name, run in _runs(report).items() if "rollout_path" in run}
-    if runs:
-        figures["rollout"] = rollout_figure(runs)
+    lawful, free = (run.get("rollout_path") for run in _sides(report))
+    if lawful or free:
+        figures["rollout"] = rollout_figure(lawful, free)
     return {name: as_png(figure) for name, figure in figures.items()}
 
 

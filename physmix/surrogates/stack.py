@@ -80,7 +80,7 @@ class FieldStack(nn.Module):
         start = (state - self.mean) / self.size
         start = nn.functional.pad(start, (0, self.latent))
         increment = self.blocks(start) - start
-        return state + self.size * increment[..., : len(self.fields)]
+        return state + (self.size * increment[..., : len(self.fields)]).to(state)
 
 
 def rollout(
