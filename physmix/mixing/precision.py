@@ -23,7 +23,8 @@ def in_full_precision(forward: Callable[..., Out]) -> Callable[..., Out]:
     @wraps(forward)
     def guarded(self: Any, values: Tensor) -> Out:
         kind = values.device.type
-        if not torch.is_autocast_enabled(kind):  # so that exporters see nothing of this
+        if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+            # Before anything else, so that exporters see nothing of it.
             return forward(self, values)
         weight = next(self.parameters())
         with torch.autocast(kind, enabled=False):
