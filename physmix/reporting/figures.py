@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 mpl.rcParams.update({"font.size": 9, "axes.titlesize": 10, "figure.dpi": 130})
 
+_BEYOND = 1e30  # of what a roll-out that failed has; no axis has ticks for it
 LAWFUL, FREE = "#1b6ca8", "#c8553d"
 
 
@@ -130,8 +131,8 @@ def rollout_figure(lawful: Mapping[str, Any] | None, free: Mapping[str, Any] | N
 
 
 def _shown(values: Sequence[float | None]) -> list[float]:
-    """What has a place on a logarithmic axis: not zero, nor what JSON has as null."""
-    return [value or math.nan for value in values]
+    """What has a place on an axis: neither zero, nor beyond all measure, nor what JSON has as null."""
+    return [value if value and abs(value) < _BEYOND else math.nan for value in values]
 
 
 def pace_figure(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> Figure:

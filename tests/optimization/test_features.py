@@ -62,7 +62,7 @@ def test_autocast_keeps_the_weights_lawful(members, generator):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(points)
             loss = nn.functional.mse_loss(out.float(), targets)
-        assert out.dtype is torch.bfloat16
+        assert out.dtype is torch.float32  # what is lawful is not rounded; the hidden layers are
         loss.backward()
         optimizer.step()
     for parameter, held in constrained_parameters(model):
