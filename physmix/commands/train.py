@@ -111,7 +111,7 @@ def _train(run: RunSettings, processes: Processes) -> int:
             steps_per_epoch=run.training["steps_per_epoch"],
             progress=run.progress,
             samples=experiment.samples,
-            precision=run.training["precision"],
+            precision=run.training.get("precision"),
             processes=processes,
         )
         if processes.rank == 0:

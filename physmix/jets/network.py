@@ -137,7 +137,8 @@ def _is_ridge(first: Any, second: Any, jet: Jet) -> bool:
         or _taps.get() is not None
     ):
         return False
-    watched = torch.is_grad_enabled() and (first.weight.requires_grad or jet.coefficients.requires_grad)
+    tensors = (jet.coefficients, *first.parameters(), *second.parameters())
+    watched = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
     hooked = any(one._forward_hooks or one._forward_pre_hooks for one in (first, second))  # noqa: SLF001
     return not watched and not hooked
 

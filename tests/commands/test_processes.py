@@ -34,6 +34,7 @@ STREAMED = [
     "model.width=4",
     "model.levels=2",
     "task.unroll=2",
+    "task.noise=0",  # which each process draws for itself
     "task.batch=2",
     "task.shards=2",
     "task.rollout=3",

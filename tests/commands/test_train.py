@@ -228,3 +228,9 @@ def test_a_sweep_makes_a_run_for_each_seed(root, tmp_path):
     assert (one["seed"], two["seed"]) == (1, 2)
     assert one["errors"] != two["errors"]
     assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_precision_that_is_left_out_is_full_precision(few):
+    given = few("fields")
+    del given["training"]["precision"]
+    assert train(given) == 0

@@ -225,6 +225,19 @@ def test_a_frozen_layer_of_the_coordinates_has_the_jet_of_one_that_learns(name, 
     assert (frozen - learning).abs().max() < 1e-13 * learning.abs().max()
 
 
+def test_a_bias_that_learns_behind_frozen_weights_has_its_gradient():
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(2, 6), nn.Tanh()).double()
+    points = torch.randn(5, 2, dtype=torch.float64)
+    gradients = []
+    for frozen in (False, True):
+        layers[0].weight.requires_grad_(not frozen)
+        found = push(layers, seed(points, 2)).coefficients.square().sum()
+        gradients.append(torch.autograd.grad(found, layers[0].bias)[0])
+    assert gradients[0].abs().min() > 0
+    assert torch.allclose(*gradients, rtol=1e-13)
+
+
 def test_only_the_coordinates_themselves_are_taken_for_linear():
     torch.manual_seed(0)
     inner = nn.Sequential(nn.Linear(2, 3), nn.Tanh()).double().requires_grad_(False)
