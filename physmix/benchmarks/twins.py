@@ -105,7 +105,7 @@ class Budget:
     """
 
     data: Callable[[], Gases] = streams
-    steps: int = 300
+    steps: int = 900
     rate: float = 8e-3
     batch: int = 4
     unroll: int = 2

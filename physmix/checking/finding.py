@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5}
-"""Relative violations up to which a law is said to hold, by the precision of the numbers."""
+"""Relative violations up to which a law holds, by the precision of the numbers; see `Finding.of` for more."""
 
 _EXCUSED = 1e3
 """Rounding excuses a violation of so many tolerances; fields that lose more to it are not lawful."""

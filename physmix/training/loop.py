@@ -75,7 +75,9 @@ def fit(
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
-        speed = ThroughputMonitor(batch_size_fn=lambda _: samples // processes.count, window_size=length + 1)
+        speed = ThroughputMonitor(
+            batch_size_fn=lambda _: max(1, samples // processes.count), window_size=length + 1
+        )
         given = processes.trainer()
         with quiet_lightning():
             trainer = Trainer(

@@ -75,7 +75,7 @@ def optima(
     rows = []
 
     def excess(problem: Quadratic) -> float:
-        return (float(problem().detach()) - least) / (least or 1.0)
+        return abs(float(problem().detach()) - least) / (least or 1.0)  # below it is outside of the set
 
     def reached(system: str, problem: Quadratic) -> None:
         rows.append(ours(case, EXCESS, excess(problem), system=system, target=bound))
