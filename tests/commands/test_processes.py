@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from physmix.commands.experiments import Setting, make_experiment
 from physmix.commands.laws import LawTexts
@@ -157,6 +158,8 @@ SLURM = {
 @pytest.fixture
 def slurm(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda _: None)  # no srun here
+    # Lightning keeps the rank for the whole process: the sixth would log nothing in later tests.
+    monkeypatch.setattr(rank_zero_only, "rank", rank_zero_only.rank)
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
 
