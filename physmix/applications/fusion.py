@@ -121,6 +121,8 @@ class Fusion(nn.Module):
                 raise ShapeError(f"the part {name}", given, f"{count} channels along axis {self.axis}")
             expected[self.axis] = count
             if given != expected:
-                raise ShapeError(f"the part {name}", given, f"{tuple(expected)}, as its channels and the first")
+                raise ShapeError(
+                    f"the part {name}", given, f"{tuple(expected)}, as its channels and the first"
+                )
         out: Tensor = self.layer(torch.cat([parts[name] for name in self.channels], self.axis))
         return out

@@ -87,7 +87,9 @@ def _minimise(moments: Moments, members: ConstraintSet, target: Tensor) -> Tenso
     none = torch.zeros_like(members.coordinates(torch.zeros(shape, dtype=dtype)))
     missing = target.to(dtype) - design @ members.point(none).mT
     if members.axes == 1:  # rows share one design
-        free = _solve(_effects(_directions(members, shape[1], dtype), design, round_off), missing, round_off).mT
+        free = _solve(
+            _effects(_directions(members, shape[1], dtype), design, round_off), missing, round_off
+        ).mT
     elif isinstance(members, Columns) and members.members.axes == 1:
         # |L Z N^T - D| with orthonormal columns N is least where |L Z - D conj(N)| is.
         along = _directions(members.members, shape[0], dtype)
