@@ -14,11 +14,13 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.mixing.derivatives import Entry
-from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
+from physmix.problems import Condition, Measured, Part, Pin, Points, Problem, Region, State, feature_model
 from physmix.problems.terms import Given
 from physmix.training.solution import Solution, solve
 from physmix.training.totals import carry_totals, conserved, density_total, given_total, outflow
 from physmix.training.trace import Step
+
+_START = "t=low"
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,11 @@ def march(
         features: of `feature_model`; subdomains along time are those of each window.
 
     Raises:
-        SettingsError: if there is no time, no condition at the start, an unknown number or data, or times
-            do not increase.
+        SettingsError: if there is no time, no condition at the start, or one that gives no fields, an
+            unknown number or data, no window, or times that do not increase.
     """
     region = problem.region
-    measured = any(isinstance(one, Measured) for one in problem.conditions)
-    if "t" not in region.box or problem.unknowns or measured:
-        what = "it has unknown numbers or data" if problem.unknowns or measured else "it has no time"
-        raise SettingsError("marching", what, "use solve, or infer")
-    if not any(_at_start(one) for one in problem.conditions):
-        raise SettingsError("marching", "nothing is given at the start", "add Condition(region.start, {...})")
+    _check_can_march(problem, windows)
     low, high = region.box["t"]
     times = (
         torch.linspace(low, high, windows + 1, dtype=torch.float64).tolist()
@@ -150,11 +147,34 @@ def march(
     return March(problem, tuple(found))
 
 
+def _check_can_march(problem: Problem, windows: int | Sequence[float]) -> None:
+    region, conditions = problem.region, problem.conditions
+    measured = any(isinstance(one, Measured) for one in conditions)
+    if "t" not in region.box or problem.unknowns or measured:
+        what = "it has unknown numbers or data" if problem.unknowns or measured else "it has no time"
+        raise SettingsError("marching", what, "use solve, or infer")
+    if not any(_at_start(one) for one in conditions):
+        raise SettingsError("marching", "nothing is given at the start", "add Condition(region.start, {...})")
+    if any(_at_start(one) and one.residual for one in conditions if isinstance(one, Condition)):
+        what = "a residual holds at the start, which says nothing of the start of later windows"
+        raise SettingsError("marching", what, "give the fields there, Condition(region.start, {...})")
+    if isinstance(problem.points, Points):
+        what = "its points are made some at a time, for all windows alike"
+        raise SettingsError("marching", what, "give their number in each window, or a sample")
+    if isinstance(windows, int) and windows < 1:
+        raise SettingsError("marching", f"{windows} windows are asked for", "give one or more")
+
+
 def _at_start(condition: object) -> bool:
     if not isinstance(condition, Condition) or isinstance(condition.where, Tensor):
         return False
+    return _START in _parts_of(condition)
+
+
+def _parts_of(condition: Condition) -> list[str]:
+    assert not isinstance(condition.where, Tensor)
     parts = [condition.where] if isinstance(condition.where, Part) else condition.where
-    return any(part.name == "t=low" for part in parts)
+    return [part.name for part in parts]
 
 
 def _given_at_start(problem: Problem) -> dict[str, Given]:
@@ -179,12 +199,14 @@ def _window(problem: Problem, region: Region, last: Solution | None) -> Problem:
             kept = (when >= low) & (when <= high if high == problem.region.box["t"][1] else when < high)
             if bool(kept.any()):
                 conditions.append(replace(one, where=one.where[kept]))
-        elif _at_start(one) and last is not None:
-            values = {name: _end_of(last, name) for name in one.values}
-            conditions.append(replace(one, where=region.start, values=values))
         else:
-            parts = [one.where] if isinstance(one.where, Part) else one.where
-            conditions.append(replace(one, where=[region.part(part.name) for part in parts]))
+            parts = _parts_of(one)
+            if last is not None and _START in parts:
+                values = {name: _end_of(last, name) for name in one.values}
+                conditions.append(replace(one, where=region.start, values=values))
+                parts = [name for name in parts if name != _START]
+            if parts:
+                conditions.append(replace(one, where=[region.part(name) for name in parts]))
     return replace(problem, region=region, conditions=conditions)
 
 
