@@ -213,7 +213,7 @@ def vortex_settings(flow: IsentropicVortex, features: int = 1100, slope: float =
         "features": features,
         "slope": [0.01, slope, slope],
         "margin": 0.1,
-        "drift": {"x": u, "y": v},
+        "carried": {"x": u, "y": v},
         "steps": 3,
     }
 

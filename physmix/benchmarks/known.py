@@ -53,7 +53,7 @@ class Solve:
 def solve_case(make: Callable[[], Solve]) -> Case:
     """Errors by field, their mean, seconds, each law's violation over its bound, and totals of a march.
 
-    A drift of the features is told as well: it is known of the flow beforehand.
+    The velocity that features are carried with is told as well: it is known of the flow beforehand.
     """
 
     def run(case: str) -> list[Row]:
@@ -79,8 +79,8 @@ def solve_case(make: Callable[[], Solve]) -> Case:
             ours(case, "seconds", seconds, "s", target=asked.seconds),
             ours(case, "steps", sum(len(part.trace.steps) for part in (*before, *parts))),
             *(
-                ours(case, f"drift of features along {name}", speed)
-                for name, speed in settings.get("drift", {}).items()
+                ours(case, f"features carried along {name}", speed)
+                for name, speed in settings.get("carried", {}).items()
             ),
             # Fluxes through boxes are exact up to quadrature, which windows as narrow as a shock defeat.
             ours(case, OVER, max(over_bound(one) for one in findings if one.method == "nested autograd")),
