@@ -56,14 +56,7 @@ class Trajectories:
         gamma, states = _gamma(flow, flow.name), _states(flow)
         first = states.shape[1] - 1 - test_steps
         seen = states[:, : first + 1]
-        whole, (rank, count) = Pieces(seen, unroll=unroll, batch=batch, seed=seed), share
-        if batch % count:
-            problem = f"a batch of {batch} cannot be shared by {count} processes"
-            raise SettingsError("the task", problem, "give a multiple of them")
-
-        def pieces(step: int) -> Tensor:
-            return whole(step)[rank::count]
-
+        pieces = Pieces(seen, unroll=unroll, batch=batch, seed=seed, share=share)
         sample = seen.unfold(1, unroll + 1, 1).movedim(-1, 2).flatten(0, 1)
         return cls(flow, gamma, pieces, sample, states[:, first:], torch.from_numpy(flow.time[first:]))
 

@@ -14,6 +14,7 @@ from physmix.mixing import CollocatedLayer, FluxLayer
 from physmix.operators import Operators
 from physmix.optimization import check_composition, projected
 from physmix.surrogates import LawfulStep, PositiveGas, rollout
+from physmix.surrogates.metrics import drift
 from physmix.surrogates.networks import UNet, drawn_from, fourier_operator, u_shaped_operator
 
 FIELDS = ("rho", "mx", "my", "E")
@@ -151,3 +152,20 @@ def test_what_does_not_fit_is_refused():
         UNet(4, 6, 2, width=8, levels=2)(torch.zeros(1, 4, 16, 18))
     with pytest.raises(SettingsError, match="give 1 to 3"):
         UNet(4, 6, 4, width=8, levels=2)
+
+
+def test_a_gas_at_rest_keeps_the_momentum_that_it_had_none_of_and_the_twin_does_not():
+    start = gases()
+    start[..., 1:3] = 0.0
+    found = {}
+    for kind, laws in (("lawful", LAWS), ("free", ())):
+        with drawn_from(torch.Generator().manual_seed(0)):
+            model = step_on(NETWORKS["unet"](), laws, members=GAS)
+        states = rollout(model, start, 20)
+        assert float(states[-1, ..., 1].abs().mean()) > 1e-3
+        found[kind] = judge_rollout(states, FIELDS, LAWS)
+        curve = drift(states.movedim(0, 1)).amax(0)
+        torch.testing.assert_close(curve, torch.tensor([one.violation for one in found[kind]]).double())
+    for good, bad in zip(found["lawful"], found["free"], strict=True):
+        assert good.violation < 1e-13, good
+        assert bad.violation > 1e3 * max(good.violation, 1e-16), bad
