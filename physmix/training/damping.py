@@ -20,6 +20,7 @@ from physmix.training.weights import Weights
 
 _LEAST = 1e-16  # damping, over the root of the number of columns
 _RAISED = 1e-9  # the least that a rejected step leaves
+_SHARE = 0.01  # of one residual: unknowns are then a tenth of their deviation from the least sum
 _STALLED = 0.05  # a step that promises to lower the root of the loss by less is the last one
 
 
@@ -97,8 +98,8 @@ class DampedRun:
         if self._damping <= _LEAST and lowered < most:
             few = f"{_STALLED:.0%}" if self._least is None else f"{self._least:g} in the sum of squares"
             self.reason = f"no step lowers the residuals by more than {few}"
-        elif self._damping <= _LEAST and reached - system.left <= system.left / self._rows:
-            self.reason = "the last step came as near to the minimum as one residual tells"
+        elif self._damping <= _LEAST and reached - system.left <= _SHARE * system.left / self._rows:
+            self.reason = "the last step reached the minimum of its linear model"
         gain = (loss - reached) / lowered if lowered > 0 else 0.0
         fall = min(max(self._rule.fall, 1 - (2 * gain - 1) ** 3), self._rule.growth)
         fall = fall if self._rule.by_gain else self._rule.fall
