@@ -226,11 +226,12 @@ def _panels(ratios: dict[str, list[float]], laid: Superposition, seed: int) -> l
     residues = torch.arange(1, len(closed) + 1)
     traces = ("along its longest axis (Å)", "along its second axis (Å)")
     return [
-        Curves("before", traces, {"1AKE, closed": flat(closed), "4AKE, open": flat(mobile)}),
+        Curves("before", traces, {"1AKE, closed": flat(closed), "4AKE, open": flat(mobile)}, equal=True),
         Curves(
             f"superposed: RMSD {float(laid.deviation):.2f} Å",
             traces,
             {"1AKE, closed": flat(closed), "4AKE, open": flat(moved)},
+            equal=True,
         ),
         Curves(
             "what moves: lid and binding domain",
