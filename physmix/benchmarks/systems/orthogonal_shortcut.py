@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from physmix.applications.shortcut import Superposition, orthogonal_shortcut, rigid_superposition
 from physmix.benchmarks.foreign import package
+from physmix.benchmarks.roads import descend
 from physmix.benchmarks.row import Row, ours, peer
-from physmix.benchmarks.systems.optima import Quadratic, descend, optima
+from physmix.benchmarks.systems.optima import Quadratic, optima
 from physmix.benchmarks.systems.proteins import alpha_carbons
 from physmix.benchmarks.systems.shown import Shown
 from physmix.constraints import Rotation
