@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
@@ -137,7 +138,7 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
             raise SettingsError(where, f"unknown key {name!r}{hint}", f"the keys are {listing(parameters)}")
         wanted = hints.get(name)
         if not _fits(value, wanted):
-            expected = wanted.__name__ if isinstance(wanted, type) else str(wanted).rpartition(".")[2]
+            expected = wanted.__name__ if isinstance(wanted, type) else re.sub(r"\w+\.", "", str(wanted))
             raise SettingsError(where, f"{name}={value!r} is not of type {expected}", "correct it")
     missing = [
         name
