@@ -122,9 +122,13 @@ class Trajectories:
         return torch.stack(gas.primitive(*states.unbind(-1), gamma=self.gamma), -1)
 
     def sizes(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Deviation and mean of each conserved variable."""
+        """Deviation and mean of each conserved variable; 1 for what is the same everywhere."""
         flat = self.sample.flatten(0, -2)
-        found = flat.std(0).tolist(), flat.mean(0).tolist()
+        spread, resolved = flat.std(0), torch.finfo(flat.dtype).eps * flat.abs().amax(0)
+        found = (
+            torch.where(spread > resolved, spread, torch.ones_like(spread)).tolist(),
+            flat.mean(0).tolist(),
+        )
         size, mean = (dict(zip(self.fields, values, strict=True)) for values in found)
         return size, mean
 

@@ -1,5 +1,7 @@
 """Lawful heads on networks of other hands: exact totals through roll-outs, and the twins that drift."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -126,6 +128,21 @@ def test_incompressible_states_stay_so():
 
 def test_its_composition_is_checked():
     check_composition(step_on(NETWORKS["plain"](), members=GAS), gases())
+
+
+@pytest.mark.parametrize(
+    ("units", "match"),
+    [
+        ({"mean": {"roh": 1.0}}, "no field 'roh' .did you mean rho"),
+        ({"size": {"my": 0.0}}, "size of fields: that of my is 0.0"),
+        ({"mean": {"E": math.nan}}, "mean of fields: that of E is nan"),
+    ],
+    ids=["typo", "no size", "not finite"],
+)
+def test_units_that_do_not_fit_are_refused(units, match):
+    head = step_on(NETWORKS["plain"]()).head
+    with pytest.raises(SettingsError, match=match):
+        LawfulStep(NETWORKS["plain"](), head, **units)
 
 
 def test_what_does_not_fit_is_refused():
