@@ -32,7 +32,7 @@ from physmix.training import (
     Quantities,
     Solution,
     as_flow,
-    as_mesh,
+    as_meshes,
     forecast,
     infer,
     save_checkpoint,
@@ -164,7 +164,7 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     flow = as_flow(solution, name, run.grid, run.times)
     write_flow(flow, folder / "fields.hdf5")
     try:
-        write_vtu(folder / "fields.vtu", as_mesh(solution, flow))
+        write_vtu(folder / "fields.vtu", as_meshes(solution, flow)[-1])
     except MissingPackageError:
         print(f"{name}: fields.vtu is left out; the extra vtk writes it: pip install 'physmix[vtk]'")
     spelled = LawTexts.of(description["laws"]).spelled(problem.coordinates)
