@@ -11,8 +11,8 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, listing
 from physmix.flows import Flow, Windows, gas, read_flow
+from physmix.flows.many_files import files_of
 from physmix.flows.on_grid import OnGrid
-from physmix.flows.windows import files_of
 from physmix.surrogates import Pieces, Streamed
 from physmix.surrogates.pieces import Batches
 

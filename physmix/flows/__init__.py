@@ -35,7 +35,8 @@ from physmix.flows.simulation import (
 )
 from physmix.flows.statistics import statistics
 from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu, write_vtu_series
-from physmix.flows.windows import Window, WindowLoader, Windows
+from physmix.flows.window_loader import Window, WindowLoader
+from physmix.flows.windows import Windows
 
 __all__ = [
     "Beltrami",

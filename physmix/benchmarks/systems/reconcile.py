@@ -206,9 +206,12 @@ def _trained(
         ),
         peer(case, "free weights", MISSED, float(imbalance(far @ free.mT, water.balances).max())),
     ]
-    # In coordinates in which the inputs are white: W = V T^-T keeps A V = 0.
+    # In coordinates in which the inputs are white, W = V T^-T keeps A V = 0; and in a unit of flow in which
+    # the largest weight is one, as where optimisers start.
     root = moments.design
     white = torch.eye(channels, dtype=torch.float64)
     target = torch.linalg.solve_triangular(root.mT, (root.mT @ moments.target), upper=False)
-    rows += optima(case, lambda: Quadratic(members, white, target), lawful @ root.mT, steps=steps)
+    best = lawful @ root.mT
+    unit = float(best.abs().max())
+    rows += optima(case, lambda: Quadratic(members, white, target / unit), best / unit, steps=steps)
     return rows, {"lawful": error(lawful), "free": error(free)}
