@@ -8,6 +8,7 @@ known covariance has a closed form.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import SupportsInt
 
 import torch
 from torch import Tensor
@@ -18,7 +19,9 @@ from physmix.mixing import MixingLayer
 from physmix.optimization import Moments, least_squares
 
 
-def incidence(nodes: int, starts: Iterable[int] | Tensor, ends: Iterable[int] | Tensor) -> Tensor:
+def incidence(
+    nodes: int, starts: Iterable[SupportsInt] | Tensor, ends: Iterable[SupportsInt] | Tensor
+) -> Tensor:
     """The balance of each node of a network, (nodes, links): +1 where a link ends, -1 where it starts.
 
     Args:
