@@ -10,7 +10,7 @@ and of workers that divides the lanes, gives the same batches in the same order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,11 @@ class Plan:
 
     def _windows(self, epoch: int, shard: int, lane: int) -> int:
         return sum(block.windows for group in self.groups(epoch, shard, lane) for block in group)
+
+    def places(self, shards: Iterable[int]) -> list[int]:
+        """Where the windows of some shards are in the batch of all, in the order in which these give them."""
+        each = self.batch // self.shards
+        return [shard * each + number for shard in shards for number in range(each)]
 
     def generator(self, epoch: int, shard: int, lane: int) -> np.random.Generator:
         """Shuffles the windows of the groups of a shard and lane."""

@@ -145,6 +145,11 @@ class Windows:
             states = about.state_equation.conserved(states.double(), about.components, tuple(about.axes))
         return states.to(self.dtype).numpy()
 
+    @property
+    def places(self) -> list[int]:
+        """Where the windows of this process are in the batch of all processes, if that is a whole one."""
+        return self.plan.places(self._own)
+
     def set_epoch(self, epoch: int) -> None:
         """Take the order of this epoch from the next iteration on."""
         self._epoch.fill_(epoch)

@@ -124,7 +124,7 @@ def rollout_figure(lawful: Mapping[str, Any] | None, free: Mapping[str, Any] | N
     errors.set(
         xlabel="step", ylabel="nRMSE, mean of the fields", title="error of the roll-out", ylim=(0, None)
     )
-    drifts.set(xlabel="step", ylabel="drift / sum of magnitudes", title="totals")
+    drifts.set(xlabel="step", ylabel="drift / largest sum of |terms| so far", title="totals")
     errors.legend(loc="lower right")
     drifts.legend(loc="center right")
     return figure

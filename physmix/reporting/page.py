@@ -155,9 +155,14 @@ def _rollout(report: RunReport, figures: Mapping[str, bytes]) -> list[str]:
     laws = next(iter(report.metrics["rollout_drift"].values()))
     rows = [[law, *(f"{number(values.get(law)):.1e}" for values in columns.values())] for law in laws]
     title = f"<h2>A roll-out of {report.metrics['rollout_steps']} steps</h2>"
+    note = (
+        "<p>Drift of a total Q: |Q(t) - Q(0)| over the largest sum of |terms| up to t, for the step and the "
+        "trajectory where it is worst.</p>"
+    )
     return [
         title,
         table(["drift of", *columns], rows),
+        note,
         image(figures["rollout"], "errors and totals by step"),
     ]
 

@@ -65,7 +65,7 @@ class DampedRun:
         least: float | None = None,
     ) -> None:
         self._weights, self._system, self._rule, self._least = weights, system, rule, least
-        self._size = math.sqrt(weights.count)
+        self._size, self._rows = math.sqrt(weights.count), weights.residuals.count
         # The vector is the truth: coordinates that are read from lawful weights differ in their last bit.
         self._at, self.reason = weights.vector(), ""
         self._damping, self._loss = rule.start, finite_loss(weights)
@@ -97,6 +97,8 @@ class DampedRun:
         if self._damping <= _LEAST and lowered < most:
             few = f"{_STALLED:.0%}" if self._least is None else f"{self._least:g} in the sum of squares"
             self.reason = f"no step lowers the residuals by more than {few}"
+        elif self._damping <= _LEAST and reached - system.left <= system.left / self._rows:
+            self.reason = "the last step came as near to the minimum as one residual tells"
         gain = (loss - reached) / lowered if lowered > 0 else 0.0
         fall = min(max(self._rule.fall, 1 - (2 * gain - 1) ** 3), self._rule.growth)
         fall = fall if self._rule.by_gain else self._rule.fall

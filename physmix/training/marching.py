@@ -15,7 +15,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, listing
 from physmix.mixing.derivatives import Entry
-from physmix.problems import Condition, Measured, Part, Pin, Problem, State, feature_model
+from physmix.problems import Condition, Measured, Part, Pin, Points, Problem, State, feature_model
 from physmix.problems.terms import Given
 from physmix.training.saved import load_solution, save_solution
 from physmix.training.solution import Solution, solve
@@ -118,8 +118,8 @@ def march(
         features: of `feature_model`; subdomains along time are those of each window.
 
     Raises:
-        SettingsError: if there is no time, no condition at the start, an unknown number or data, or times
-            do not increase.
+        SettingsError: if there is no time, no condition at the start, or one that gives no fields, an
+            unknown number or data, no window, or times that do not increase.
         CheckpointError: if the folder of the state is not one of this march.
     """
     found: list[Solution] = []
@@ -163,6 +163,12 @@ def window_ends(problem: Problem, windows: int | Sequence[float]) -> list[tuple[
         raise SettingsError("marching", "it has unknown numbers or data", "use solve, or infer")
     if not any(at_start(one) for one in problem.conditions):
         raise SettingsError("marching", "nothing is given at the start", "add a condition at the start")
+    if any(at_start(one) and one.residual for one in problem.conditions if isinstance(one, Condition)):
+        what = "a residual holds at the start, which says nothing of the start of later windows"
+        raise SettingsError("marching", what, "give the fields there, Condition(region.start, {...})")
+    if isinstance(problem.points, Points):
+        what = "its points are made some at a time, for all windows alike"
+        raise SettingsError("marching", what, "give their number in each window, or a sample")
     low, high = problem.region.box["t"]
     if isinstance(windows, int) and windows < 1:
         raise SettingsError("marching", f"windows={windows}", "give a number from 1 up")
@@ -196,12 +202,14 @@ def window_of(problem: Problem, ends: tuple[float, float], last: Solution | None
             kept = (when >= low) & (when <= high if high == problem.region.box["t"][1] else when < high)
             if bool(kept.any()):
                 conditions.append(replace(one, where=one.where[kept]))
-        elif at_start(one) and last is not None:
-            values = {name: _end_of(last, name) for name in one.values}
-            conditions.append(replace(one, where=region.start, values=values))
         else:
-            parts = [one.where] if isinstance(one.where, Part) else one.where
-            conditions.append(replace(one, where=[region.part(part.name) for part in parts]))
+            parts = [part.name for part in ([one.where] if isinstance(one.where, Part) else one.where)]
+            if last is not None and at_start(one):
+                values = {name: _end_of(last, name) for name in one.values}
+                conditions.append(replace(one, where=region.start, values=values))
+                parts.remove(region.start.name)
+            if parts:
+                conditions.append(replace(one, where=[region.part(name) for name in parts]))
     return replace(problem, region=region, conditions=conditions)
 
 

@@ -130,6 +130,15 @@ def test_bounds_meet_the_conditions_of_optimality(generator):
     torch.testing.assert_close(found, member, rtol=0, atol=1e-8)
 
 
+def test_totals_of_nothing_are_judged_by_what_they_are_the_sums_of(generator):
+    laws = parse_laws({"momentum": "integral(m) = const"}, "xy")
+    start = noise(generator, 1, 5, 6, 5, 1)
+    start = start - start.mean((1, 2, 3), keepdim=True)
+    lawful = LawfulFields(laws, ["m"], small())
+    assert lawful.violation(start)["momentum"] > 1e-2
+    assert lawful.violation(lawful.project(start))["momentum"] < 1e-14
+
+
 def test_totals_stay_in_time_what_they_are_on_average(generator):
     laws = parse_laws({"mass": "integral(rho) = const", "both": "integral(rho + 2*e) = const"}, "xy")
     start = noise(generator, 2, 5, 6, 5, 2) + 3

@@ -93,6 +93,20 @@ def test_a_gas_starts_from_a_guess():
     assert max(solution.imbalances().values()) < 1e-13
 
 
+def test_a_condition_may_hold_at_the_start_and_at_walls_together():
+    """In later windows the end of the last one takes the place of the start alone."""
+    both = Condition([REGION.start, *REGION.boundary], {"u": lambda p: -torch.sin(math.pi * p[:, 1])})
+    problem = replace(wave(), conditions=[both], boundary_points=100)
+    solution = march(problem, 3, features=50, slope=[1.0, 3.0], subdomains=(1, 3))
+    points = REGION.sample(500, seed=8).points
+    true = KnownBurgers(VISCOSITY).fields(points)["u"]
+    assert float((solution.at(points)["u"] - true).norm() / true.norm()) < 2e-3
+
+
+def calm(y):
+    return {"calm": y["u"] - torch.sin(math.pi * y["x"])}
+
+
 @pytest.mark.parametrize(
     ("problem", "windows", "match"),
     [
@@ -100,8 +114,11 @@ def test_a_gas_starts_from_a_guess():
         (Problem(Region(x=(0, 1), y=(0, 1)), NavierStokes("xy", 0.1)), 2, "no time"),
         (Problem(REGION, Burgers("nu"), unknowns={"nu": 0.1}), 2, "unknown numbers"),
         (Problem(REGION, Burgers(0.1)), 2, "nothing is given at the start"),
+        (Problem(REGION, Burgers(0.1), [Condition(REGION.start, residual=calm)]), 2, "a residual holds"),
+        (replace(wave(), points=REGION.points(100)), 2, "made some at a time"),
+        (wave(), 0, "windows=0"),
     ],
-    ids=["order", "steady", "inverse", "no start"],
+    ids=["order", "steady", "inverse", "no start", "a residual at the start", "points", "no window"],
 )
 def test_what_cannot_march_is_refused(problem, windows, match):
     with pytest.raises(SettingsError, match=match):
