@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from physmix.errors import CheckpointError, SettingsError
 from physmix.training.keeping import read_state, write_state
 
 _KEPT_EVERY = 60.0  # seconds between states on disk
+_ENDED = "ended"  # why, in the state of a solver that has nothing more to gain
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def drive(
     trace, before = Trace(), 0.0
     if file is not None and file.exists():
         state, found = read_state(file)
+        ended = state.pop(_ENDED, None)
         _restore(run, state, file)
+        run.reason = "" if ended is None else bytes(ended.tolist()).decode()
         trace.steps = [Step(*numbers) for numbers in found]
         before = trace.seconds
     begin = kept = time.perf_counter()
@@ -155,4 +159,5 @@ def _restore(run: Run, state: dict[str, Tensor], file: Path) -> None:
 
 def _keep(file: Path, run: Run, trace: Trace) -> None:
     rows = [[one.loss, one.gradient, one.step, one.damping, one.seconds] for one in trace.steps]
-    write_state(file, run.state(), rows)
+    ended = {_ENDED: torch.tensor(list(run.reason.encode()), dtype=torch.uint8)} if run.reason else {}
+    write_state(file, run.state() | ended, rows)
