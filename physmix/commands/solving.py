@@ -1,7 +1,7 @@
 """How a problem is solved: at once, window by window of time, or by inference from measurements.
 
-windows: 4                       of time, equally long, or the times where they meet, [0.1, 0.3]; a problem
-                                 whose fields are given at the start has one if it does not say
+windows: 4                       of time, equally long, or the times where they meet, [0.1, 0.3]; one where
+                                 it is left out and fields are given at the start
 guess:   {rho: 1, E: 2.5}        fields to start from, such as those of a gas at rest
 balance: false                   the weights of conditions count as they are
 """
@@ -23,6 +23,7 @@ from physmix.problems import Measured, Problem, Residuals, feature_model
 from physmix.problems.terms import Given
 from physmix.training import (
     Estimate,
+    Solution,
     Solved,
     Step,
     forecast,
@@ -32,7 +33,7 @@ from physmix.training import (
     window_ends,
     window_of,
 )
-from physmix.training.totals import given_at_start
+from physmix.training.saved import remembered
 
 _FEWER = 0.9  # waves of a twin along each coordinate
 
@@ -91,7 +92,12 @@ class Way:
             return Found(inference.solution, inference.posterior.unknowns, (inference.verdict,))
         settings: dict[str, Any] = {"steps": steps, "balance": self.balance, "guess": self.guess or None}
         if not self.ends:
-            once = solve(problem, **settings, state=state / "solver.safetensors", **features)
+            make = partial(feature_model, problem, **features)
+
+            def once_from(file: Path | None) -> Solution:
+                return solve(problem, **settings, state=file, **features)
+
+            once = remembered(state, problem, make, once_from)
             return Found(once, {k: Estimate(value, math.nan) for k, value in once.unknowns.items()})
         meet, count = [high for _, high in self.ends[:-1]], len(self.ends)
         begun, seen = time.perf_counter(), set[int]()
@@ -146,8 +152,14 @@ def _way(
     if strange := [name for name in given if name not in problem.equations.fields]:
         known = listing(problem.equations.fields)
         raise SettingsError("the guess", f"there is no field {listing(strange)}", f"the fields are {known}")
-    starts = "t" in problem.coordinates and bool(given_at_start(problem))
-    marches = windows is not None or (starts and not measured and not problem.unknowns)
-    return Way(
-        window_ends(problem, 1 if windows is None else windows) if marches else (), measured, given, balance
-    )
+    return Way(_ends(problem, windows), measured, given, balance)
+
+
+def _ends(problem: Problem, windows: int | Sequence[float] | None) -> Sequence[tuple[float, float]]:
+    """Those that are asked for; else a single one of a problem that can march, so that totals are carried."""
+    if windows is not None:
+        return window_ends(problem, windows)
+    try:
+        return window_ends(problem, 1)
+    except SettingsError:  # steady, inverse, or with more at its start than fields: solved at once
+        return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from physmix.errors import SettingsError, listing
+from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import Entry
 from physmix.problems import Condition, Measured, Part, Pin, Points, Problem, State, feature_model
 from physmix.problems.terms import Given
-from physmix.training.saved import load_solution, save_solution
+from physmix.training.saved import remembered
 from physmix.training.solution import Solution, solve
 from physmix.training.solved import FromFields
 from physmix.training.totals import at_start, carry_totals, given_at_start
@@ -124,31 +126,40 @@ def march(
     """
     found: list[Solution] = []
     for number, ends in enumerate(window_ends(problem, windows)):
-        window = window_of(problem, ends, found[-1] if found else None)
-        kept = None if state is None else state / f"window-{number + 1}"
-        if kept is not None and (kept / "model.json").exists():
-            found.append(load_solution(kept, window, feature_model(window, **features)))
-            continue
-        model = None
-        if found:
-            model = feature_model(window, **features)
-            with torch.no_grad():
-                model.mixing.weight.copy_(found[-1].model.mixing.weight)
-                model.mixing.bias.copy_(found[-1].model.mixing.bias)
+        last = found[-1] if found else None
+        window = window_of(problem, ends, last)
 
         def told(step: Step, number: int = number) -> None:
             if progress:
                 progress(number, step)
 
-        first = {} if found else {"guess": guess, **features}
-        going = None if kept is None else kept / "solver.safetensors"
-        settings: dict[str, Any] = {"steps": steps, "balance": balance, "progress": told, "state": going}
-        found.append(solve(window, model, **settings, **first))
-        carry_totals(found[-1], given_at_start(window))
-        if kept is not None and going is not None:
-            save_solution(kept, found[-1])
-            going.unlink()
+        settings: dict[str, Any] = {"steps": steps, "balance": balance, "progress": told}
+        if last is None:
+            settings |= {"guess": guess, **features}
+        make = partial(feature_model, window, **features)
+        find = partial(_solved, window, make, last, **settings)
+        kept = None if state is None else state / f"window-{number + 1}"
+        found.append(remembered(kept, window, make, find))
     return March(problem, tuple(found))
+
+
+def _solved(
+    window: Problem,
+    make: Callable[[], PotentialModel],
+    last: Solution | None,
+    state: Path | None,
+    **settings: Any,
+) -> Solution:
+    """The solution of a window, from the weights of the last one, with the totals of its start."""
+    model = None
+    if last is not None:
+        model = make()
+        with torch.no_grad():
+            model.mixing.weight.copy_(last.model.mixing.weight)
+            model.mixing.bias.copy_(last.model.mixing.bias)
+    found = solve(window, model, state=state, **settings)
+    carry_totals(found, given_at_start(window))
+    return found
 
 
 def window_ends(problem: Problem, windows: int | Sequence[float]) -> list[tuple[float, float]]:

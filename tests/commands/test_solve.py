@@ -12,10 +12,11 @@ from physmix.commands.check import check
 from physmix.commands.notation import Notation
 from physmix.commands.problems import read_problem
 from physmix.commands.solve import solve_problem
-from physmix.commands.solving import other_features
+from physmix.commands.solving import other_features, read_way
 from physmix.errors import PhysmixError, RunExistsError, SettingsError
 from physmix.files import configurations
 from physmix.flows import read_flow, read_mesh
+from physmix.problems import Problem
 from physmix.training import marching
 
 CORNER = "{corner: {x: 0, y: 1}, start: '-pi/2', opening: 'pi/2', powers: [2, 3], angles: 6, radius: 0.2}"
@@ -125,6 +126,34 @@ def test_equations_of_a_file_are_solved(solved):
     assert read_flow(folder / "fields.hdf5").components == ("T", "q")
 
 
+def test_a_run_that_was_stopped_in_its_twin_keeps_its_solution(solved, monkeypatch):
+    steady = {**HEAT, "unknowns": {"k": 0.1}, "constants": {}, "quantities": {}}  # at once
+    whole = solved(steady, "runs=whole", "times=2", "grid=10", "twin=false")
+    assert whole == 0
+    elsewhere = Problem.elsewhere
+    calls = []
+
+    def stopped(problem):
+        calls.append(problem)
+        if len(calls) == 2:  # of fresh points, and then of the twin
+            raise KeyboardInterrupt
+        return elsewhere(problem)
+
+    monkeypatch.setattr(Problem, "elsewhere", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        solved(steady, "times=2", "grid=10")
+    monkeypatch.setattr(Problem, "elsewhere", elsewhere)
+    assert (solved.folder / "heat/energy/0/state/first/model.json").is_file()
+    assert solved(steady, "times=2", "grid=10", "resume=true") == 0
+    first, again = (
+        json.loads((folder / "heat/energy/0/metrics.json").read_text())
+        for folder in (solved.folder.parent / "whole", solved.folder)
+    )
+    assert again["residuals"] == first["residuals"]
+    assert again["unknowns"] == first["unknowns"]
+    assert again["errors"]
+
+
 MARCH = {**HEAT, "windows": [0.4], "quantities": {"heat": {"integral": "region", "of": "T", "at": "times"}}}
 
 
@@ -181,6 +210,19 @@ def test_a_periodic_flow_with_symmetries_is_held_against_what_is_known(solved):
     assert energy["value"] == pytest.approx(decay, rel=1e-8)
     assert len(metrics["errors_over_time"]["ux"]) == 3
     assert check([folder]) == 0
+
+
+def test_what_cannot_march_is_solved_at_once_unless_windows_are_asked_for():
+    def read(at_start, way):
+        settings = {key: HEAT[key] for key in ("region", "equations", "constants")}
+        problem, notation = read_problem({**settings, "conditions": [{"where": "start", **at_start}]})
+        return read_way(way, problem, notation)
+
+    assert read({"values": {"T": 0}}, {}).ends == [(0, 1)]
+    assert read({"values": {"T": 0}}, {"windows": [0.3]}).ends == [(0, 0.3), (0.3, 1)]
+    assert read({"residuals": {"heat": "T - dx(q)"}}, {}).ends == ()
+    with pytest.raises(SettingsError, match="a residual holds at the start"):
+        read({"residuals": {"heat": "T - dx(q)"}}, {"windows": 1})
 
 
 def test_a_twin_in_a_periodic_region_has_fewer_waves():
