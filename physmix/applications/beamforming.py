@@ -148,15 +148,18 @@ def spatial_covariance(spectra: Tensor, weight: Tensor | None = None) -> Tensor:
 def beamformed(weight: Tensor, spectra: Tensor) -> Tensor:
     """Apply weights (*batch, frequency, output, microphone) to (*batch, microphone, frequency, frame).
 
+    Weights (output, microphone) serve all frequencies alike.
+
     Returns:
         y = W x, (*batch, output, frequency, frame), in the unit of x.
 
     Raises:
         ShapeError: if the microphones or the frequencies differ.
     """
-    frequencies, microphones = weight.shape[-3::2] if weight.ndim > 2 else (0, 0)
-    if spectra.ndim < 3 or spectra.shape[-3:-1] != (microphones, frequencies):
-        expected = f"(..., {microphones}, {frequencies}, frames), for weights {tuple(weight.shape)}"
+    given = spectra.shape[-3:-1] if spectra.ndim > 2 else (0, 0)
+    frequencies = weight.shape[-3] if weight.ndim > 2 and weight.shape[-3] > 1 else given[1]
+    if given != (weight.shape[-1], frequencies):
+        expected = f"(..., microphone, frequency, frame), for weights {tuple(weight.shape)}"
         raise ShapeError("the spectra of an array", spectra.shape, expected)
     return (weight @ spectra.movedim(-3, -2)).movedim(-2, -3)
 

@@ -34,7 +34,7 @@ from physmix.flows.simulation import (
     solve_wake,
 )
 from physmix.flows.statistics import statistics
-from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
+from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu, write_vtu_series
 from physmix.flows.windows import Window, WindowLoader, Windows
 
 __all__ = [
@@ -80,4 +80,5 @@ __all__ = [
     "write_parts",
     "write_vti",
     "write_vtu",
+    "write_vtu_series",
 ]

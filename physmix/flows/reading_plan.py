@@ -137,8 +137,12 @@ def make_plan(
         seed: of the order.
 
     Raises:
-        SettingsError: if no window fits, the batch cannot be shared, or the buffer is too small.
+        SettingsError: if a number is not positive, no window fits, no batch is filled, the batch cannot be
+            shared, or the buffer is too small.
     """
+    if lanes < 1 or shards < 1 or seed < 0:
+        problem = f"lanes={lanes}, shards={shards}, seed={seed}"
+        raise SettingsError("the loader", problem, "give lanes and shards from 1 up, and a seed from 0 up")
     if batch < 1 or batch % shards:
         problem = f"a batch of {batch} cannot be shared by {shards} shards"
         raise SettingsError("the loader", problem, "give a multiple of them")
@@ -169,4 +173,10 @@ def make_plan(
         raise SettingsError("the loader", problem, remedy)
     fitting = buffer // (largest * lanes * shards)
     group = max(1, min(fitting, len(blocks) // (lanes * shards)))
-    return Plan(tuple(blocks), group, lanes, shards, batch, shuffle, seed)
+    plan = Plan(tuple(blocks), group, lanes, shards, batch, shuffle, seed)
+    if not any(plan.batches(0, lane) for lane in range(lanes)):
+        problem = f"{sum(block.windows for block in blocks)} windows do not fill one batch of {batch}"
+        if len(blocks) < shards:
+            problem = f"{len(blocks)} blocks cannot be dealt out to {shards} shards"
+        raise SettingsError("the loader", problem, "lower the batch, the lanes or the shards")
+    return plan

@@ -189,6 +189,8 @@ class Windows:
                     if left[lane]:
                         left[lane] -= 1
                         parts = [part for stream in streams[lane] if (part := next(stream, None)) is not None]
+                        if not parts:  # in order, the last shares are of other processes alone
+                            continue
                         states = torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
                         yield Window(states[:, : self.history], states[:, self.history :])
         finally:
@@ -301,8 +303,11 @@ def files_of(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
 
     Raises:
         FlowFileError: if there are none.
+        SettingsError: if no path is given.
     """
     if not isinstance(paths, str | os.PathLike):
+        if not paths:
+            raise SettingsError("the loader", "no path is given", "give a file, or a folder of files")
         return tuple(path for each in paths for path in files_of(each))
     path = Path(paths)
     if not path.is_dir():

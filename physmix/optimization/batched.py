@@ -60,7 +60,11 @@ def least_power_batched(covariance: Tensor, matrix: Tensor, right_side: Tensor) 
 
 def _check_batches(covariance: Tensor, matrix: Tensor, right_side: Tensor) -> None:
     batches = [tuple(part.shape[:-2]) for part in (covariance, matrix, right_side)]
+    if batches[0] == batches[1]:  # which is quick to see
+        batches = batches[1:]
     try:
         torch.broadcast_shapes(*batches)
     except RuntimeError as error:
-        raise ShapeError("the batch of R", batches[0], f"one as those of C and F, {batches[1:]}") from error
+        raise ShapeError(
+            "the batch of R", covariance.shape[:-2], f"one as those of C and F, {batches[-2:]}"
+        ) from error

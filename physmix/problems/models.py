@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from physmix.errors import SettingsError, listing
-from physmix.laws import Scaling, compile_complete
+from physmix.laws import Scaling
 from physmix.mixing import (
     Enrichment,
     Lifting,
@@ -21,10 +21,11 @@ from physmix.mixing import (
     random_features,
 )
 from physmix.mixing.partition import PartitionedFeatures
-from physmix.mixing.symmetry import Group, Symmetry, sign_of_features
+from physmix.mixing.symmetry import Symmetry
 from physmix.mixing.waves import default_waves, symmetric_waves, wave_features
 from physmix.problems.problem import Problem
 from physmix.problems.regions import Region
+from physmix.problems.symmetric import feature_group
 
 Subdomains = Sequence[int | Sequence[float]]
 
@@ -114,7 +115,7 @@ def feature_model(
         )
     elif waves:
         if symmetries:
-            group = _group(problem, symmetries, scaling)
+            group = feature_group(problem, symmetries, scaling)
             network = symmetric_waves(box, features, waves, group, slope=steep, seed=seed)
         else:
             network = wave_features(box, features, waves, slope=steep, seed=seed)
@@ -184,17 +185,6 @@ def _lawful(problem: Problem, network: nn.Module, potentials: int, **settings: A
         gauge=problem.region.convex and not settings.get("walls") and not settings.get("liftings"),
         **settings,
     )
-
-
-def _group(problem: Problem, symmetries: Sequence[Symmetry], scaling: Scaling) -> Group:
-    """The symmetries of features, in scaled coordinates."""
-    fields, coordinates, region = problem.equations.fields, problem.coordinates, problem.region
-    laws = [law.homogeneous() for law in problem.laws]
-    constraint = compile_complete(laws, fields, coordinates)
-    signs = [sign_of_features(one, constraint, fields, coordinates) for one in symmetries]
-    centre = torch.tensor([scaling.centre[name] for name in coordinates], dtype=torch.float64)
-    length = torch.tensor([scaling.length[name] for name in coordinates], dtype=torch.float64)
-    return Group.of(symmetries, signs, region.box, region.around).scaled(centre, length)
 
 
 def _slopes(region: Region, features: int, slope: float | Sequence[float] | None) -> list[float]:

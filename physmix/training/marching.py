@@ -96,6 +96,7 @@ def march(
     windows: int | Sequence[float],
     *,
     steps: int = 20,
+    balance: bool = True,
     guess: Mapping[str, Given] | None = None,
     progress: Callable[[int, Step], None] | None = None,
     state: Path | None = None,
@@ -109,6 +110,7 @@ def march(
         problem: with a condition at the start; numbers of points are those of each window.
         windows: how many of equal length, or the times where they meet.
         steps: at most, in each window.
+        balance: see `solve`.
         guess: fields to start from in the first window, see `fit_fields`.
         progress: called with the window's number and each step.
         state: a folder that keeps each window as it is solved, and the solver at work on the next one; a
@@ -140,7 +142,8 @@ def march(
 
         first = {} if found else {"guess": guess, **features}
         going = None if kept is None else kept / "solver.safetensors"
-        found.append(solve(window, model, steps=steps, progress=told, state=going, **first))
+        settings: dict[str, Any] = {"steps": steps, "balance": balance, "progress": told, "state": going}
+        found.append(solve(window, model, **settings, **first))
         carry_totals(found[-1], given_at_start(window))
         if kept is not None and going is not None:
             save_solution(kept, found[-1])

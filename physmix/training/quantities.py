@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -113,16 +113,31 @@ class Quantities:
         value, other = (self._shear(one, at) for one in (self.solution, self.twin))
         return value, SHARED * (value - other).abs()
 
-    def errors(self, points: int = 2000, seed: int = 31, **fixed: float) -> dict[str, float]:
-        """The relative L2 error of each field over the region, or where a coordinate is held, as by t=1.0."""
-        names = self.solution.problem.coordinates
-        at = self.solution.problem.region.even().sample(points, seed).points
-        for name, value in fixed.items():
-            at[:, names.index(name)] = value
+    def errors(self, points: int = 2000, seed: int = 31) -> dict[str, float]:
+        """The relative L2 error of each field over the region."""
+        return {name: value / max(size, 1e-300) for name, (value, size) in self._apart(points, seed).items()}
+
+    def errors_over(
+        self, times: Sequence[float], points: int = 1000, seed: int = 31
+    ) -> dict[str, list[float]]:
+        """The L2 error of each field at each time, over the largest norm of the field at any of them."""
+        found = [self._apart(points, seed, float(time)) for time in times]
+        most = {name: max(*(one[name][1] for one in found), 1e-300) for name in found[0]}
+        return {name: [one[name][0] / most[name] for one in found] for name in most}
+
+    def _apart(self, points: int, seed: int, time: float | None = None) -> dict[str, tuple[float, float]]:
+        """The error of each field and its norm, by root mean squares."""
+        problem = self.solution.problem
+        at = problem.region.even().sample(points, seed).points
+        if time is not None:
+            at[:, problem.coordinates.index("t")] = time
         found, other = self.solution.at(at), self.twin.at(at)
         return {
-            name: SHARED * float((found[name] - other[name]).norm() / found[name].norm().clamp(min=1e-300))
-            for name in self.solution.problem.equations.fields
+            name: (
+                SHARED * float((found[name] - other[name]).square().mean().sqrt()),
+                float(found[name].square().mean().sqrt()),
+            )
+            for name in problem.equations.fields
         }
 
     def _shear(self, solution: Solved, at: Sample) -> Tensor:

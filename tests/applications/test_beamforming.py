@@ -157,6 +157,7 @@ def test_projected_descent_is_frosts_constrained_lms(generator):
         (lambda r, d: spatial_covariance(r, torch.zeros(2, 4, 4)), SamplesError, "all zero"),
         (lambda r, d: spatial_covariance(r, -torch.ones(2, 4, 4)), SamplesError, "negative"),
         (lambda r, d: beamformed(beamformer(r, d), d[:, :, None]), ShapeError, "spectra"),
+        (lambda r, d: beamformed(torch.eye(4), d), ShapeError, "spectra"),
         (lambda r, d: steering_vectors(LINE, source(0.0), HERTZ[0]), ShapeError, "frequencies"),
         (lambda r, d: steering_vectors(LINE[:0], source(0.0), HERTZ), ShapeError, "microphones"),
         (lambda r, d: steering_vectors(LINE, source(0.0), HERTZ, speed=-1.0), SettingsError, "speed"),
@@ -191,3 +192,9 @@ def test_weights_follow_the_places_of_the_microphones(covariance):
     one = covariance[:, :1] + torch.eye(4)
     answer = lambda m, s: beamformer(one, steering_vectors(m, s, HERTZ[:1])).abs()
     assert torch.autograd.gradcheck(answer, (places, place))
+
+
+def test_weights_of_no_frequency_serve_all(generator):
+    heard = torch.randn(2, 4, 3, 5, generator=generator, dtype=torch.complex128)
+    one = torch.eye(4, dtype=torch.complex128)[:1]
+    torch.testing.assert_close(beamformed(one, heard), heard[:, :1])

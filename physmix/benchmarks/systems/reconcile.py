@@ -128,17 +128,16 @@ def demonstrate(*, network: str = "Net3", noise: float = 0.1, seed: int = 0, ste
         ),
         Curves(
             "Largest imbalance of a junction",
-            ("time (h)", "imbalance (m$^3$/s)"),
-            {"reconciled": (hours, left[1].clamp_min(1e-18)), "measured": (hours, left[0])},
+            ("time (h)", "imbalance (L/s)"),
+            {"reconciled": (hours, 1e3 * left[1].clamp_min(1e-18)), "measured": (hours, 1e3 * left[0])},
             logarithmic="y",
         ),
         Curves(
-            "The link that varies most",
-            ("time (h)", "flow (m$^3$/s)"),
+            "The link that varies most, two days",
+            ("time (h)", "flow (L/s)"),
             {
-                "reconciled": (hours, balanced[:, pipe]),
-                "measured": (hours, noisy[:, pipe]),
-                "true": (hours, water.flows[:, pipe]),
+                name: (hours[:49], 1e3 * flows[:49, pipe])
+                for name, flows in (("reconciled", balanced), ("measured", noisy), ("true", water.flows))
             },
         ),
         Bars(
