@@ -11,7 +11,8 @@ from functools import partial
 import torch
 
 from physmix.benchmarks.bump import bump_case
-from physmix.benchmarks.cavity import CAVITY
+from physmix.benchmarks.cavity import CAVITY, uniform_case
+from physmix.benchmarks.climbing import CLIMB, climb
 from physmix.benchmarks.compressible import (
     sod_case,
     vortex_first,
@@ -146,6 +147,7 @@ PINN: dict[str, Case] = {
     "periodic shear layers, Re 1,000": shear_layer_case(ShearLayers()),
     "Burgers": solve_case(burgers),
     **CAVITY,
+    "cavity, Re 3200": uniform_case(3200.0, "<= 0.01", lambda: climb(CLIMB)),
     "Kovasznay, Re 40, beyond": solve_case(lambda: replace(kovasznay_beyond(), rivals="")),
     "ten million points": streaming_case,
     f"{PACE}, Kovasznay": _sizes(

@@ -36,7 +36,7 @@ def test_residuals_are_tamed_in_the_corners_of_the_lid_alone():
 
 @pytest.mark.slow
 def test_a_small_cavity_has_the_spectral_extrema_and_its_twin_without_corners_does_not(monkeypatch):
-    case = cavity.uniform_case([100.0], "<= 0.01", SMALL)
+    case = cavity.from_below([100.0], "<= 0.01", SMALL)
     rows = {(row.metric, row.system): row for row in case("case")}
     assert rows["largest relative error of extrema", "physmix"].holds
     assert rows[OVER, "physmix"].holds
