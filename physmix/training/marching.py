@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from physmix.errors import SettingsError
+from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import Entry
 from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
 from physmix.problems.terms import Given
@@ -92,9 +95,11 @@ def march(
     problem: Problem,
     windows: int | Sequence[float],
     *,
-    steps: int = 20,
+    steps: int | tuple[int, int] = 20,
     guess: Mapping[str, Given] | None = None,
+    ahead: int = 0,
     progress: Callable[[int, Step], None] | None = None,
+    state: Path | None = None,
     **features: Any,
 ) -> March:
     """Solve a problem window by window; each starts at the fields, and with the weights, of the last one.
@@ -104,9 +109,13 @@ def march(
     Args:
         problem: with a condition at the start; numbers of points are those of each window.
         windows: how many of equal length, or the times where they meet.
-        steps: at most, in each window.
+        steps: at most, in each window; or in the first one, and in those after it.
         guess: fields to start from in the first window, see `fit_fields`.
+        ahead: the degree of the polynomial in the window's number along which weights are carried into the
+            next window, as far as there are as many windows before it. Of a smooth flow in windows of one
+            length 2 saves a step in each.
         progress: called with the window's number and each step.
+        state: a folder that keeps the state of each window; a march that was stopped goes on from there.
         features: of `feature_model`; subdomains along time are those of each window.
 
     Raises:
@@ -126,6 +135,7 @@ def march(
         if isinstance(windows, int)
         else [low, *windows, high]
     )
+    first, rest = (steps, steps) if isinstance(steps, int) else steps
     found: list[Solution] = []
     for number, ends in enumerate(itertools.pairwise(times)):
         if not ends[0] < ends[1]:
@@ -136,18 +146,29 @@ def march(
         model = None
         if found:
             model = feature_model(window, **features)
-            with torch.no_grad():
-                model.mixing.weight.copy_(found[-1].model.mixing.weight)
-                model.mixing.bias.copy_(found[-1].model.mixing.bias)
+            _carry_weights(model, [one.model for one in found[-ahead - 1 :]])
 
         def told(step: Step, number: int = number) -> None:
             if progress:
                 progress(number, step)
 
-        first = {} if found else {"guess": guess, **features}
-        found.append(solve(window, model, steps=steps, progress=told, **first))
+        made = {} if found else {"guess": guess, **features}
+        file = state / f"window_{number}.safetensors" if state else None
+        found.append(solve(window, model, steps=rest if found else first, progress=told, state=file, **made))
         carry_totals(found[-1], _given_at_start(window))
     return March(problem, tuple(found))
+
+
+def _carry_weights(model: PotentialModel, before: Sequence[PotentialModel]) -> None:
+    """The weights that a polynomial through those of the windows before has in the next one."""
+    count = len(before)
+    factors = [(-1) ** (count - 1 - i) * math.comb(count, i) for i in range(count)]  # they sum to one
+    with torch.no_grad():
+        for own, others in (
+            (model.mixing.weight, [one.mixing.weight for one in before]),
+            (model.mixing.bias, [one.mixing.bias for one in before]),
+        ):
+            own.copy_(sum(f * other for f, other in zip(factors, others, strict=True)))
 
 
 def _at_start(condition: object) -> bool:

@@ -105,14 +105,15 @@ def carry_totals(solution: Solution, given: Mapping[str, Given]) -> None:
     """
     model, region = solution.model, solution.problem.region
     start, mixing = region.box["t"][0], model.mixing
+    held = [one for one in conserved(solution.problem.laws) if one.density in given]
+    if not held:
+        return
     volume = total(lambda sample: torch.ones(len(sample.points), dtype=torch.float64), region, model, t=start)
     move = torch.zeros_like(mixing.bias)
-    for one in conserved(solution.problem.laws):
-        if one.density in given:
-            wanted = given_total(one, given, solution)
-            missed = wanted - density_total(one, solution, start)
-            place = model.fields.index(one.density)
-            move[place] = missed / volume / model.size[place]
+    for one in held:
+        missed = given_total(one, given, solution) - density_total(one, solution, start)
+        place = model.fields.index(one.density)
+        move[place] = missed / volume / model.size[place]
     with torch.no_grad():
         mixing.bias.copy_(mixing.constraint.bias.project(mixing.bias + move))
 
