@@ -34,7 +34,13 @@ class SqueezeExcite(nn.Module):
         self.reduce, self.expand = reduce, expand
 
     def gates(self, images: Tensor) -> Tensor:
-        """The gates of (batch, channel, *grid), one for each channel: (batch, channel, 1, ...)."""
+        """The gates of (batch, channel, *grid), one for each channel: (batch, channel, 1, ...).
+
+        Raises:
+            ShapeError: if there are other channels, or no points to take means of.
+        """
+        if 0 in images.shape[2:]:
+            raise ShapeError("the images of an excitation", images.shape, "one point or more along each axis")
         axes = tuple(range(2, images.ndim))
         squeezed = images.mean(axes, keepdim=True) if axes else images
         return self.expand(self.reduce(squeezed).relu()).sigmoid()
@@ -95,7 +101,15 @@ class ChannelAttention(nn.Module):
         self.query, self.key, self.value = query, key, value
 
     def weights(self, images: Tensor) -> Tensor:
-        """A of each item of (batch, channel, *grid): (batch, outputs, tokens), its rows on the simplex."""
+        """A of each item of (batch, channel, *grid): (batch, outputs, tokens), its rows on the simplex.
+
+        Raises:
+            ShapeError: if there are other channels, or no points.
+        """
+        if images.ndim < 3 or 0 in images.shape[2:]:
+            raise ShapeError(
+                "the images of an attention", images.shape, "(batch, channel, *grid), with points"
+            )
         flat = images.flatten(2)
         scores = self.query(flat) @ self.key(flat).mT
         return (scores / flat.shape[2] ** 0.5).softmax(-1)

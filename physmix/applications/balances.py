@@ -7,7 +7,8 @@ known covariance has a closed form.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import SupportsInt
 
 import torch
 from torch import Tensor
@@ -18,24 +19,31 @@ from physmix.mixing import MixingLayer
 from physmix.optimization import Moments, least_squares
 
 
-def incidence(nodes: int, starts: Sequence[int], ends: Sequence[int]) -> Tensor:
+def incidence(
+    nodes: int, starts: Iterable[SupportsInt] | Tensor, ends: Iterable[SupportsInt] | Tensor
+) -> Tensor:
     """The balance of each node of a network, (nodes, links): +1 where a link ends, -1 where it starts.
 
     Args:
         nodes: how many there are.
-        starts: the node in which each link starts; its flow is positive from there to its end.
+        starts: the node in which each link starts, from 0; its flow is positive from there to its end.
         ends: the node in which it ends.
+
+    Returns:
+        A, in float64. The flows of a network without stores obey A y = 0; with demands d drawn at the
+        nodes it is (A, -1) (y, d) = 0. Leave out the rows of nodes that store, such as tanks.
 
     Raises:
         ShapeError: if starts and ends are not of one length.
         SettingsError: if a link names a node that is not there.
     """
-    if len(starts) != len(ends):
-        raise ShapeError("the ends of links", (len(ends),), f"({len(starts)},), as their starts")
-    if any(not 0 <= node < nodes for node in (*starts, *ends)):
+    first, last = [int(node) for node in starts], [int(node) for node in ends]
+    if len(first) != len(last):
+        raise ShapeError("the ends of links", (len(last),), f"({len(first)},), as their starts")
+    if any(not 0 <= node < nodes for node in (*first, *last)):
         raise SettingsError("a network", f"a link names a node outside 0..{nodes - 1}", "correct its ends")
     eye = torch.eye(nodes, dtype=torch.float64)
-    return (eye[list(ends)] - eye[list(starts)]).mT.contiguous()
+    return (eye[last] - eye[first]).mT.contiguous()
 
 
 def reconcile(
@@ -50,7 +58,8 @@ def reconcile(
 
     Args:
         balances: A, (balance, flow).
-        variance: V, (flow,) if errors are independent, or (flow, flow); equal ones if omitted.
+        variance: V, (flow,) if errors are independent, or (flow, flow), in the square of the unit of the
+            flows; equal ones if omitted.
         names: of the balances.
 
     Returns:
@@ -58,7 +67,7 @@ def reconcile(
 
     Raises:
         ShapeError: if the variance does not fit.
-        SettingsError: if a variance is not positive.
+        SettingsError: if a variance is not positive and finite, or a covariance not positive definite.
         ContradictionError, NoFreedomError: if no flow is balanced but zero.
     """
     size = balances.shape[-1]
@@ -66,9 +75,17 @@ def reconcile(
     if noise.shape not in ((size,), (size, size)):
         raise ShapeError("the variance of flows", noise.shape, f"({size},) or ({size}, {size})")
     spread = noise if noise.ndim == 1 else noise.diagonal()
-    if not bool((spread > 0).all()):
-        raise SettingsError("the variance of flows", "one is not positive", "leave known flows out of A")
-    root = noise.sqrt().diag() if noise.ndim == 1 else torch.linalg.cholesky(noise)
+    if not bool((spread > 0).all() and noise.isfinite().all()):
+        problem = "one is not positive and finite"
+        raise SettingsError("the variance of flows", problem, "leave known flows out of A")
+    if noise.ndim == 1:
+        root = noise.sqrt().diag()
+    else:
+        root, failed = torch.linalg.cholesky_ex(noise)
+        close = torch.allclose(noise, noise.mT, rtol=1e-6, atol=1e-6 * float(spread.min()))
+        if bool(failed) or not close:
+            problem = "it is not symmetric and positive definite"
+            raise SettingsError("the variance of flows", problem, "give E[e e^T] of their errors")
     # In units of the noise, z = root^-1 y, all directions count alike: the nearest balanced z.
     scaled = on_outputs(balances.double() @ root, names=names)
     eye = torch.eye(size, dtype=torch.float64)
@@ -106,6 +123,22 @@ def balanced_layer(
 
 
 def imbalance(flows: Tensor, balances: Tensor) -> Tensor:
-    """The largest |A y| over balances, relative to the largest flow; for each state, (*lead,)."""
+    """The largest |A y| over balances, relative to the largest flow: how far states are from balancing.
+
+    Args:
+        flows: y, (*lead, flow), in any unit.
+        balances: A, (balance, flow).
+
+    Returns:
+        max |A y| / max |y| of each state, (*lead,); 0 where nothing flows.
+
+    Raises:
+        ShapeError: if there are other flows than A has columns, or no balances.
+    """
+    size = balances.shape[-1] if balances.ndim == 2 and len(balances) else 0
+    if not size or not flows.ndim or flows.shape[-1] != size:
+        expected = f"(..., {size}), for balances {tuple(balances.shape)}"
+        raise ShapeError("the flows of a network", flows.shape, expected)
+    flows = flows if flows.is_floating_point() else flows.double()
     missed = (flows @ balances.to(flows).mT).abs().amax(-1)
     return missed / flows.abs().amax(-1).clamp_min(torch.finfo(flows.dtype).tiny)

@@ -7,12 +7,13 @@ W C = F, it lets through the least power of everything else.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from physmix.constraints import on_inputs
-from physmix.errors import SettingsError, ShapeError
+from physmix.errors import SamplesError, SettingsError, ShapeError
 from physmix.mixing import MixingLayer
 from physmix.optimization import least_power_batched
 
@@ -37,10 +38,18 @@ def steering_vectors(
 
     Raises:
         ShapeError: if places do not have the same number of coordinates.
-        SettingsError: if a source is at a microphone, or has no direction.
+        SettingsError: if a source is at a microphone, or has no direction; or for such a speed.
     """
-    if microphones.ndim != 2 or source.shape != microphones.shape[1:]:
-        raise ShapeError("the place of a source", source.shape, f"({microphones.shape[-1]},)")
+    if microphones.ndim != 2 or not len(microphones):
+        raise ShapeError("the places of microphones", microphones.shape, "(microphones, 3), one or more")
+    if source.shape != microphones.shape[1:]:
+        raise ShapeError("the place of a source", source.shape, f"({microphones.shape[1]},)")
+    if frequencies.ndim != 1:
+        raise ShapeError("the frequencies of an array", frequencies.shape, "(frequencies,)")
+    if not 0 < speed < math.inf:
+        raise SettingsError("steering vectors", f"speed={speed}", "give that of sound, in m/s")
+    if not microphones.is_floating_point():
+        microphones = microphones.double()
     centre = microphones.mean(0)
     if far:
         towards = source / torch.linalg.vector_norm(source)
@@ -91,11 +100,12 @@ def beamformer(
         W, (*batch, output, microphone); the output is W x.
 
     Raises:
-        ShapeError: if the shapes do not fit.
-        SettingsError: if the loading is negative.
-        SamplesError: if a covariance is not positive definite; loading helps.
+        ShapeError: if the shapes do not fit, or more sources are given than microphones can tell apart.
+        SettingsError: if the loading is negative or not finite.
+        SamplesError: if a covariance is not positive definite; loading helps. Or if two sources look
+            alike to the array but are to be answered otherwise, as far ones do at 0 Hz.
     """
-    if loading < 0:
+    if not 0 <= loading < math.inf:
         raise SettingsError("a beamformer", f"loading={loading}", "give 0 or more")
     sources = steering[..., None] if answers is None else steering
     if loading:
@@ -107,7 +117,7 @@ def beamformer(
 
 
 def spatial_covariance(spectra: Tensor, weight: Tensor | None = None) -> Tensor:
-    """R = E[x x^H] at each frequency.
+    """R = E[x x^H] at each frequency, in the square of the unit of x.
 
     Args:
         spectra: x, (*batch, microphone, frequency, frame), as torch.stft gives it.
@@ -115,16 +125,42 @@ def spatial_covariance(spectra: Tensor, weight: Tensor | None = None) -> Tensor:
 
     Returns:
         R, (*batch, frequency, microphone, microphone).
+
+    Raises:
+        ShapeError: if there are no frames, or the weights are those of others.
+        SamplesError: if weights are negative, or zero at all frames of a frequency.
     """
+    if spectra.ndim < 3 or not spectra.shape[-1]:
+        raise ShapeError("the spectra of an array", spectra.shape, "(..., microphone, frequency, frames)")
     x = spectra.movedim(-3, -2)
     if weight is None:
         return x @ x.mH / x.shape[-1]
+    expected = (*spectra.shape[:-3], *spectra.shape[-2:])
+    if weight.shape not in (expected, expected[-2:]):
+        raise ShapeError("the weights of frames", weight.shape, f"{expected}")
     total = weight.sum(-1)[..., None, None]
+    if not bool((weight >= 0).all() and (total > 0).all()):
+        problem = "weights of frames are negative, or all zero at a frequency"
+        raise SamplesError("a covariance", problem, "give 0 or more, and some above")
     return (x * weight[..., None, :]) @ x.mH / total
 
 
 def beamformed(weight: Tensor, spectra: Tensor) -> Tensor:
-    """Apply weights (*batch, frequency, output, microphone) to (*batch, microphone, frequency, frame)."""
+    """Apply weights (*batch, frequency, output, microphone) to (*batch, microphone, frequency, frame).
+
+    Weights (output, microphone) serve all frequencies alike.
+
+    Returns:
+        y = W x, (*batch, output, frequency, frame), in the unit of x.
+
+    Raises:
+        ShapeError: if the microphones or the frequencies differ.
+    """
+    given = spectra.shape[-3:-1] if spectra.ndim > 2 else (0, 0)
+    frequencies = weight.shape[-3] if weight.ndim > 2 and weight.shape[-3] > 1 else given[1]
+    if given != (weight.shape[-1], frequencies):
+        expected = f"(..., microphone, frequency, frame), for weights {tuple(weight.shape)}"
+        raise ShapeError("the spectra of an array", spectra.shape, expected)
     return (weight @ spectra.movedim(-3, -2)).movedim(-2, -3)
 
 
@@ -140,16 +176,27 @@ class TappedBeamformer(nn.Module):
         response: f, (tap,), such as (0, 1, 0) for a pure delay by one sample.
         dtype: of the weights.
 
+    Raises:
+        ShapeError: if the response is not a list of numbers, one or more.
+        SettingsError, NoFreedomError: if there are not two microphones or more.
+
     Attributes:
         layer: the mixing layer; its weight is (1, tap * microphones), tap after tap.
     """
 
-    def __init__(self, microphones: int, response: Tensor, *, dtype: torch.dtype = torch.float64) -> None:
+    def __init__(
+        self, microphones: int, response: Tensor | Sequence[float], *, dtype: torch.dtype = torch.float64
+    ) -> None:
         super().__init__()
+        response = torch.as_tensor(response, dtype=torch.float64)
+        if response.ndim != 1 or not len(response):
+            raise ShapeError("the response of a beamformer", response.shape, "(taps,), one or more")
+        if microphones < 1:
+            raise SettingsError("a beamformer", f"microphones={microphones}", "give two or more")
         self.taps, self.microphones = len(response), microphones
         ones = torch.ones(microphones, 1, dtype=torch.float64)
         sums = torch.kron(torch.eye(self.taps, dtype=torch.float64), ones)
-        members = on_inputs(sums, response.double()[None])
+        members = on_inputs(sums, response[None])
         self.layer = MixingLayer(self.taps * microphones, 1, members, bias=False, dtype=dtype)
         with torch.no_grad():  # delay and sum, the member of least norm
             self.layer.weight.copy_(members.origin())
@@ -163,7 +210,8 @@ class TappedBeamformer(nn.Module):
         Raises:
             ShapeError: if they are shorter than the line of delays, or of other microphones.
         """
-        if signals.shape[-1] != self.microphones or signals.shape[-2] < self.taps:
+        short = signals.ndim < 2 or signals.shape[-2] < self.taps
+        if short or signals.shape[-1] != self.microphones:
             expected = f"(..., {self.taps} or more times, {self.microphones})"
             raise ShapeError("the signals of a beamformer", signals.shape, expected)
         return signals.unfold(-2, self.taps, 1).flip(-1).mT.flatten(-2)

@@ -14,7 +14,16 @@ from physmix.optimization import constrain
 
 
 def distance_map(points: Tensor) -> Tensor:
-    """All distances between points (*batch, point, dimensions): (*batch, 1, point, point), one channel."""
+    """All distances between points (*batch, point, dimensions): (*batch, 1, point, point), one channel.
+
+    In the unit of the points. A point that is not known, of NaN, has no distances: its row is NaN.
+
+    Raises:
+        ShapeError: if there is one point alone, without an axis of points.
+    """
+    if points.ndim < 2:
+        raise ShapeError("the points of a map", points.shape, "(*batch, point, dimensions)")
+    points = points if points.is_floating_point() else points.double()
     apart = points[..., :, None, :] - points[..., None, :, :]
     return torch.linalg.vector_norm(apart, dim=-1)[..., None, :, :]
 
@@ -60,7 +69,7 @@ class DistanceBands(nn.Module):
 
 
 def distance_bands(
-    edges: Sequence[float], softness: float = 1e-3, *, dtype: torch.dtype | None = torch.float64
+    edges: Sequence[float], softness: float = 2**-10, *, dtype: torch.dtype | None = torch.float64
 ) -> DistanceBands:
     """Shares in the bands below, between and above some distances.
 
@@ -68,7 +77,8 @@ def distance_bands(
 
     Args:
         edges: distances that rise, in the unit of the map (nm, or angstrom).
-        softness: the length of each transition, in that unit; at most the least distance of two edges.
+        softness: the length of each transition, in that unit; at most the least distance of two edges. With
+            a power of two the share at an edge is one half to the last bit.
         dtype: of the parameters.
 
     Raises:
@@ -76,11 +86,12 @@ def distance_bands(
     """
     places = torch.as_tensor(edges, dtype=torch.float64)
     gaps = places.diff()
-    least = float(gaps.min()) if len(gaps) else float("inf")
-    if places.ndim != 1 or not len(places) or not 0 < softness <= least:
+    least = float(gaps.min()) if len(gaps) else torch.finfo(places.dtype).max
+    known = len(places) > 0 and bool(places.isfinite().all())
+    if places.ndim != 1 or not known or not 0 < softness <= least:
         raise SettingsError(
             "bands of distance",
-            f"edges={list(edges)} with softness={softness}",
+            f"edges={edges} with softness={softness}",
             "give edges that rise, and a softness between 0 and their least distance",
         )
     count = len(places)
@@ -92,7 +103,9 @@ def distance_bands(
     above = torch.eye(count, dtype=torch.float64).repeat_interleave(2, 1)
     above = above * torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(count) / softness
     none = above.new_zeros(1, 2 * count)
-    corners = places.repeat_interleave(2) + softness * torch.tensor([-0.5, 0.5]).repeat(count)
+    corners = places.repeat_interleave(2) + softness * torch.tensor([-0.5, 0.5], dtype=torch.float64).repeat(
+        count
+    )
     with torch.no_grad():
         hidden.weight.fill_(1.0)
         for layer, bias in ((hidden, -corners), (shares, torch.eye(count + 1, dtype=torch.float64)[0])):
@@ -106,11 +119,19 @@ def contacts(distances: Tensor, bands: DistanceBands, separation: int = 3) -> Te
     """Pairs of residues of which the first band has more than half, at least so far apart in sequence.
 
     Args:
-        distances: (1, residue, residue).
+        distances: (*batch, 1, residue, residue), in the unit of the bands. What is not known is NaN, and no
+            contact.
         bands: whose first edge is the length of a contact.
-        separation: the least difference of residue numbers.
+        separation: the least difference of residue numbers, 0 or more.
 
     Returns:
-        (residue, residue), bool, each pair once (above the diagonal).
+        (*batch, residue, residue), bool, each pair once (above the diagonal).
+
+    Raises:
+        ShapeError: if the map has another number of channels than one.
+        SettingsError: if the separation is negative.
     """
-    return (bands(distances)[0] > 0.5).triu(separation)
+    if separation < 0:
+        raise SettingsError("contacts", f"separation={separation}", "give 0 or more")
+    shares = bands(distances.to(bands.hidden.weight.dtype))
+    return (shares[..., 0, :, :] > 0.5).triu(separation)

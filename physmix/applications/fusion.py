@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from physmix.constraints import on_inputs
-from physmix.errors import SettingsError, ShapeError
+from physmix.errors import SamplesError, SettingsError, ShapeError
 from physmix.mixing import MixingLayer
 from physmix.optimization import Moments, least_power, least_squares_shares
 
@@ -25,21 +25,22 @@ def branch_fusion(covariance: Tensor, *, shares: bool = False) -> Tensor:
     negative weights; as shares, which are zero or more, the weights solve a quadratic programme.
 
     Args:
-        covariance: S, of the errors of the estimates, (estimate, estimate).
+        covariance: S, of the errors of the estimates, (estimate, estimate), real; in the square of the
+            unit of the estimates.
         shares: whether weights must not be negative.
 
     Returns:
-        w, (estimate,), with sum 1.
+        w, (estimate,), with sum 1, in float64.
 
     Raises:
         ShapeError, SamplesError: if S is no covariance.
     """
-    moments = Moments.from_covariance(covariance)
+    if covariance.is_complex():
+        raise SamplesError("a fusion", "the covariance is complex", "give that of real estimates")
     if shares:
-        design = moments.design
-        return least_squares_shares(Moments(moments.inputs, 1).add(design, design.new_zeros(len(design), 1)))[
-            0
-        ]
+        zero = covariance.new_zeros(1, covariance.shape[-1] if covariance.ndim else 0)
+        return least_squares_shares(Moments.from_covariance(covariance, zero))[0]
+    moments = Moments.from_covariance(covariance)
     ones = torch.ones(moments.inputs, 1, dtype=torch.float64)
     return least_power(moments, on_inputs(ones, ones[:1]), (1, moments.inputs))[0]
 
@@ -108,14 +109,20 @@ class Fusion(nn.Module):
 
         Raises:
             SettingsError: if other parts are given.
-            ShapeError: if a part has other channels.
+            ShapeError: if a part has other channels, or another grid than the first.
         """
         if set(parts) != set(self.channels):
             known = ", ".join(self.channels)
             raise SettingsError("a fusion", f"the parts {', '.join(parts)} are given", f"give {known}")
+        first = parts[next(iter(self.channels))].shape
         for name, count in self.channels.items():
-            if parts[name].shape[self.axis] != count:
-                expected = f"{count} channels along axis {self.axis}"
-                raise ShapeError(f"the part {name}", parts[name].shape, expected)
+            expected, given = list(first), list(parts[name].shape)
+            if not -len(expected) <= self.axis < len(expected):
+                raise ShapeError(f"the part {name}", given, f"{count} channels along axis {self.axis}")
+            expected[self.axis] = count
+            if given != expected:
+                raise ShapeError(
+                    f"the part {name}", given, f"{tuple(expected)}, as its channels and the first"
+                )
         out: Tensor = self.layer(torch.cat([parts[name] for name in self.channels], self.axis))
         return out

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from physmix.errors import SettingsError
 from physmix.mixing import MixingLayer
 
 
@@ -22,6 +23,9 @@ class Inception(nn.Module):
         wide: of each reduced branch (channels after the 1x1, channels out, kernel).
         pooled: channels of the pooled branch.
         dtype: of the weights.
+
+    Raises:
+        SettingsError: if a kernel is even, which has no middle, or a branch has no channels.
     """
 
     def __init__(
@@ -34,6 +38,8 @@ class Inception(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if any(size < 1 or size % 2 == 0 for _, _, size in wide):
+            raise SettingsError("an inception module", f"wide={list(wide)}", "give kernels of odd size")
         self.direct = MixingLayer(inputs, direct, axis=1, dtype=dtype)
         self.reductions = nn.ModuleList(MixingLayer(inputs, few, axis=1, dtype=dtype) for few, _, _ in wide)
         self.kernels = nn.ModuleList(

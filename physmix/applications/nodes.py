@@ -33,13 +33,14 @@ def propagation(edges: Tensor, nodes: int, keep: Keep = "symmetry", weight: Tens
     """The matrix P that mixes along the nodes of an undirected graph, each node being its own neighbour.
 
     Args:
-        edges: (2, edge) of node numbers; either direction, or both.
+        edges: (2, edge) of node numbers; either direction, or both. Of an edge that is given several
+            times the largest weight counts, and a loop is the 1 that every node has.
         nodes: how many there are.
         keep: "symmetry" for D^-1/2 (A + I) D^-1/2 (Kipf and Welling, "Semi-supervised classification
             with graph convolutional networks", ICLR 2017, equation 2); "constants" for the mean over
             neighbours, whose rows are on the simplex; "mass" for its transpose, whose columns are, so
             that the sum over nodes of every feature stays.
-        weight: of each edge, (edge,), not negative; 1 if omitted.
+        weight: of each edge, (edge,), not negative; 1 if omitted. Without a unit: that of a node is 1.
 
     Returns:
         P, (nodes, nodes), float64.
@@ -49,15 +50,17 @@ def propagation(edges: Tensor, nodes: int, keep: Keep = "symmetry", weight: Tens
     """
     if edges.ndim != 2 or edges.shape[0] != 2:
         raise ShapeError("the edges of a graph", edges.shape, "(2, edges)")
+    if edges.dtype not in (torch.int32, torch.int64):
+        raise SamplesError("a graph", f"its edges are {edges.dtype}", "give node numbers as torch.int64")
     if edges.numel() and not 0 <= int(edges.min()) <= int(edges.max()) < nodes:
         raise SamplesError("a graph", f"an edge leads out of its {nodes} nodes", "number them from 0")
     strength = torch.ones(edges.shape[1], dtype=torch.float64) if weight is None else weight.double()
     if strength.shape != edges.shape[1:]:
         raise ShapeError("the weights of edges", strength.shape, f"({edges.shape[1]},)")
-    if not bool((strength >= 0).all()):
-        raise SamplesError("a graph", "a weight is negative or not a number", "give 0 or more")
-    near = torch.zeros(nodes, nodes, dtype=torch.float64)
-    near[edges[0], edges[1]] = strength
+    if not bool((strength.isfinite() & (strength >= 0)).all()):
+        raise SamplesError("a graph", "a weight is negative or not finite", "give 0 or more")
+    places = edges[0].long() * nodes + edges[1]
+    near = strength.new_zeros(nodes * nodes).scatter_reduce(0, places, strength, "amax").view(nodes, nodes)
     near = torch.maximum(near, near.mT).fill_diagonal_(1.0)
     degree = near.sum(1)
     if keep == "symmetry":
@@ -70,7 +73,22 @@ def propagation(edges: Tensor, nodes: int, keep: Keep = "symmetry", weight: Tens
 
 
 def propagate(features: Tensor, matrix: Tensor, times: int = 1) -> Tensor:
-    """P^times x: features (*batch, node, feature), mixed along the nodes."""
+    """P^times x: features (*batch, node, feature), mixed along the nodes.
+
+    Args:
+        features: x, of floating-point numbers.
+        matrix: P, (nodes, nodes), such as `propagation` gives it.
+        times: 0 or more.
+
+    Raises:
+        ShapeError: if there are other nodes.
+        SamplesError: if features are whole numbers, which cannot hold means.
+        SettingsError: if `times` is negative.
+    """
+    if times < 0:
+        raise SettingsError("a propagation", f"times={times}", "give 0 or more")
+    if not (features.is_floating_point() or features.is_complex()):
+        raise SamplesError("a propagation", f"they are {features.dtype}", "give features as torch.float64")
     for _ in range(times):
         features = mix(features, matrix.to(features), axis=-2)
     return features

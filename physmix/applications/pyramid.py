@@ -40,9 +40,22 @@ class FeaturePyramid(nn.Module):
         self.lateral, self.smooth = nn.ModuleList(lateral), nn.ModuleList(smooth)
 
     def merge(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """The merged levels p before they are smoothed, each (batch, width, *grid)."""
+        """The merged levels p before they are smoothed, each (batch, width, *grid).
+
+        Raises:
+            ShapeError: if there are more or fewer levels, other channels, another batch or no points.
+        """
         if len(levels) != len(self.lateral):
             raise ShapeError("the levels for a pyramid", (len(levels),), f"({len(self.lateral)},)")
+        for level in levels:
+            if (
+                level.ndim < 3
+                or level.ndim != levels[0].ndim
+                or len(level) != len(levels[0])
+                or not level.numel()
+            ):
+                expected = f"(batch, channel, *grid), as the first one, {tuple(levels[0].shape)}"
+                raise ShapeError("a level for a pyramid", level.shape, expected)
         merged: list[Tensor] = []
         for layer, level in zip(reversed(self.lateral), reversed(levels), strict=True):
             own = layer(level)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from physmix.constraints import on_outputs
-from physmix.errors import SamplesError
+from physmix.errors import SamplesError, SettingsError, ShapeError
 from physmix.mixing import MixingLayer, mix
 from physmix.optimization import fixed_weights, free_coordinates, project_weights
 
@@ -52,10 +52,32 @@ def regression_loss(head: MixingLayer, features: Tensor, labels: Tensor, penalty
     Args:
         head: from `segmentation_head`.
         features: with the channels along the head's axis.
-        labels: of the same shape without that axis; IGNORED where there is none.
+        labels: of the same shape without that axis, 0 to classes - 1; IGNORED where there is none.
         penalty: on the squares of the weights.
+
+    Raises:
+        ShapeError: if the labels are those of other pixels, or the features of another head.
+        SamplesError: if a label is no class.
     """
-    return _loss(head, features.movedim(head.axis, -1).flatten(0, -2), labels.flatten(), penalty)
+    rows, named = _pixels(head, features, labels)
+    return _loss(head, rows.flatten(0, -2), named.flatten(), penalty)
+
+
+def _pixels(head: MixingLayer, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Features with their channels last, and labels as torch wants them."""
+    classes, channels = head.weight.shape
+    if not -features.ndim <= head.axis < features.ndim or features.shape[head.axis] != channels:
+        expected = f"{channels} channels along axis {head.axis}"
+        raise ShapeError("the features of a segmentation", features.shape, expected)
+    rows = features.movedim(head.axis, -1)
+    if labels.shape != rows.shape[:-1]:
+        raise ShapeError("the labels of a segmentation", labels.shape, f"{tuple(rows.shape[:-1])}")
+    known = labels[labels != IGNORED]
+    whole = not (labels.is_floating_point() or labels.is_complex())
+    if not whole or not bool(((known >= 0) & (known < classes)).all()):
+        remedy = f"give whole numbers 0 to {classes - 1}, or {IGNORED} where it is not known"
+        raise SamplesError("a segmentation", "a label is none of the classes", remedy)
+    return rows, labels.long()
 
 
 def _loss(head: MixingLayer, rows: Tensor, labels: Tensor, penalty: float) -> Tensor:
@@ -81,7 +103,7 @@ def fit_head(
     Args:
         head: from `segmentation_head`.
         features: with the channels along the head's axis.
-        labels: of the same shape without that axis; IGNORED where there is none.
+        labels: of the same shape without that axis, 0 to classes - 1; IGNORED where there is none.
         penalty: on the squares of the weights; positive, or classes that can be told apart exactly
             have no minimum.
         tolerance: on the gradient of the loss, over the number of labelled pixels.
@@ -91,11 +113,16 @@ def fit_head(
         The head.
 
     Raises:
-        SamplesError: if no pixel is labelled, a feature of one is not finite, or the minimum is not
-            reached in these rounds.
+        ShapeError: if the labels are those of other pixels, or the features of another head.
+        SamplesError: if no pixel is labelled, a label is no class, a feature of a labelled pixel is not
+            finite, or the minimum is not reached in these rounds.
+        SettingsError: if the penalty is negative.
     """
-    known = labels != IGNORED
-    rows, named = features.movedim(head.axis, -1)[known].double(), labels[known]
+    if not 0 <= penalty < float("inf"):
+        raise SettingsError("a segmentation", f"penalty={penalty}", "give a finite number of 0 or more")
+    rows, named = _pixels(head, features, labels)
+    known = named != IGNORED
+    rows, named = rows[known].double(), named[known]
     if not len(named) or not bool(rows.isfinite().all()):
         raise SamplesError("a segmentation", "none is labelled, or one is not finite", "label finite pixels")
     precise = free_coordinates(copy.deepcopy(head).double())

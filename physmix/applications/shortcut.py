@@ -76,13 +76,19 @@ def rigid_superposition(mobile: Tensor, target: Tensor, weight: Tensor | None = 
         ShapeError: if the structures do not have the same points.
         SamplesError: if a number is not finite, or the weights are not positive in sum.
     """
-    if mobile.ndim < 2 or mobile.shape[-2:] != target.shape[-2:]:
-        raise ShapeError("a structure to be laid on another", mobile.shape, f"{tuple(target.shape)}")
+    if min(mobile.ndim, target.ndim) < 2 or not _alike(mobile.shape, target.shape):
+        expected = f"(*batch, point, dimensions), to be laid on {tuple(target.shape)}"
+        raise ShapeError("a structure", mobile.shape, expected)
+    kind = torch.promote_types(mobile.dtype, target.dtype)
+    kind = kind if kind.is_floating_point else torch.float64
+    mobile, target = mobile.to(kind), target.to(kind)
     share = mobile.new_ones(mobile.shape[-2]) if weight is None else weight.to(mobile)
     if share.shape != mobile.shape[-2:-1]:
         raise ShapeError("the weights of points", share.shape, f"({mobile.shape[-2]},)")
-    if bool((share < 0).any()) or not float(share.sum()) > 0:
-        raise SamplesError("a superposition", "the weights are not positive", "give masses, or none")
+    if bool((share < 0).any()) or not 0 < float(share.sum()) < float("inf"):
+        raise SamplesError(
+            "a superposition", "the weights are not positive and finite", "give masses, or none"
+        )
     if not bool(mobile.isfinite().all() and target.isfinite().all()):
         raise SamplesError("a superposition", "a coordinate is not finite", "leave such points out")
     share = (share / share.sum())[:, None]
@@ -93,3 +99,9 @@ def rigid_superposition(mobile: Tensor, target: Tensor, weight: Tensor | None = 
     left = centred @ rotation.mT - aim
     deviation = (share * left.square()).sum((-2, -1)).sqrt()
     return Superposition(rotation, translation[..., 0, :], deviation)
+
+
+def _alike(first: torch.Size, second: torch.Size) -> bool:
+    """Whether points and dimensions are the same, and batches can be repeated to fit each other."""
+    pairs = zip(reversed(first[:-2]), reversed(second[:-2]), strict=False)
+    return first[-2:] == second[-2:] and all(a == b or 1 in (a, b) for a, b in pairs)

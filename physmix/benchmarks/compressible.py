@@ -128,7 +128,7 @@ def sod_case(case: str, tube: Tube | None = None) -> list[Row]:
     names = {"density": "rho", "velocity_x": "ux", "pressure": "p"}
     off = {name: float((state[own] - true[name]).abs().mean()) for name, own in names.items()}
     place, target = shock(x, state["rho"], flow), {"density": {"target": "<= 0.01"}}
-    findings = [finding for part in solution.windows for finding in part.judge(points=64, boxes=2)]
+    findings = solution.judge(points=64, boxes=2)
     return [
         *(ours(case, f"L1 error of {name}", error, **target.get(name, {})) for name, error in off.items()),
         ours(case, "shock off its place", abs(place - shock(x, true["density"], flow)), target="<= 0.005"),
@@ -213,7 +213,7 @@ def vortex_settings(flow: IsentropicVortex, features: int = 1100, slope: float =
         "features": features,
         "slope": [0.01, slope, slope],
         "margin": 0.1,
-        "drift": {"x": u, "y": v},
+        "carried": {"x": u, "y": v},
         "steps": 3,
     }
 

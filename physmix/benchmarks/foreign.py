@@ -39,7 +39,7 @@ def torchvision(name: str = "torchvision") -> Any:
         MissingPackageError: if it is not installed.
     """
     if find_spec("torchvision") is None:
-        apart = "--no-deps --target DIR torchvision, and run again with PYTHONPATH=DIR"
+        apart = "--no-deps --target peers torchvision, and run again with PYTHONPATH=peers"
         raise MissingPackageError("torchvision", "applications", apart)
     try:
         return package(name)

@@ -16,7 +16,7 @@ from physmix.benchmarks.row import Case, Row, ours, peer
 from physmix.benchmarks.violation import OVER, over_bound
 from physmix.flows.known import KnownFlow
 from physmix.problems import Problem
-from physmix.training import March, Solution, march, solve
+from physmix.training import Solution, Solved, march, solve
 
 POINTS = 4000  # at which errors are measured
 _NAMES = {"rho": "density", "ux": "velocity_x", "uy": "velocity_y", "uz": "velocity_z", "p": "pressure"}
@@ -33,7 +33,8 @@ class Solve:
         problem: with its values on the boundary and at the start.
         settings: of `solve`, or of `march`.
         first: settings of a solve with fewer features, and fewer points in proportion, from whose fields this
-            one starts; none if omitted.
+            one starts; none if omitted. Steps from afar, which are not small, are then not those of many
+            features, whose weights they would leave large and rounded.
         windows: of time, to march through; 0 solves all at once.
         rivals: the case that rivals solve in the time that we took; none if empty.
         error: target of the mean of the fields' relative L2 errors.
@@ -53,46 +54,49 @@ class Solve:
 def solve_case(make: Callable[[], Solve]) -> Case:
     """Errors by field, their mean, seconds, each law's violation over its bound, and totals of a march.
 
-    A drift of the features is told as well: it is known of the flow beforehand.
+    The velocity that features are carried with is told as well: it is known of the flow beforehand.
     """
 
     def run(case: str) -> list[Row]:
         asked = make()
         began = time.perf_counter()
-        before, settings = [], asked.settings
-        if asked.first is not None:
-            share = asked.first["features"] / settings["features"]
-            before = [solve(fewer(asked.problem, share), **asked.first)]
-            settings = {**settings, "guess": before[0].fields}
-        if asked.windows:
-            solution: Solution | March = march(asked.problem, asked.windows, **settings)
-        else:
-            solution = solve(asked.problem, **settings)
+        before, solution = solved(asked)
         seconds = time.perf_counter() - began
         errors = field_errors(solution, asked.flow)
-        parts = solution.windows if isinstance(solution, March) else (solution,)
-        findings = [finding for part in parts for finding in part.judge(points=64, boxes=2)]
+        findings = solution.judge(points=64, boxes=2)
         mean = sum(errors.values()) / len(errors)
         return [
             ours(case, "mean relative error", mean, target=asked.error),
             *(ours(case, f"relative error of {name}", error) for name, error in errors.items()),
             ours(case, "seconds", seconds, "s", target=asked.seconds),
-            ours(case, "steps", sum(len(part.trace.steps) for part in (*before, *parts))),
+            ours(case, "steps", sum(len(part.trace.steps) for part in (*before, *solution.windows))),
             *(
-                ours(case, f"drift of features along {name}", speed)
-                for name, speed in settings.get("drift", {}).items()
+                ours(case, f"features carried along {name}", speed)
+                for name, speed in asked.settings.get("carried", {}).items()
             ),
             # Fluxes through boxes are exact up to quadrature, which windows as narrow as a shock defeat.
             ours(case, OVER, max(over_bound(one) for one in findings if one.method == "nested autograd")),
             ours(case, "relative violation through boxes", max(one.violation for one in findings)),
             *(
                 ours(case, f"total of {law} off its balance with fluxes", off, target=EXACT)
-                for law, off in (solution.imbalances() if isinstance(solution, March) else {}).items()
+                for law, off in (solution.imbalances() if asked.windows else {}).items()
             ),
             *(_rivals(case, asked.rivals, seconds, mean) if asked.rivals else []),
         ]
 
     return run
+
+
+def solved(asked: Solve) -> tuple[list[Solution], Solved]:
+    """What was solved first, if anything, and the solution."""
+    before, settings = list[Solution](), asked.settings
+    if asked.first is not None:
+        share = asked.first["features"] / settings["features"]
+        before = [solve(fewer(asked.problem, share), **asked.first)]
+        settings = {**settings, "guess": before[0].fields}
+    if asked.windows:
+        return before, march(asked.problem, asked.windows, **settings)
+    return before, solve(asked.problem, **settings)
 
 
 def _rivals(case: str, name: str, seconds: float, mean: float) -> list[Row]:
@@ -110,7 +114,7 @@ def _rivals(case: str, name: str, seconds: float, mean: float) -> list[Row]:
     return rows
 
 
-def field_errors(solution: Solution | March, flow: KnownFlow) -> dict[str, float]:
+def field_errors(solution: Solved, flow: KnownFlow) -> dict[str, float]:
     """Relative L2 errors at fresh points; of a pressure without a density up to a constant at each time."""
     points = solution.problem.region.even().sample(POINTS, seed=12345).points
     state, true = solution.at(points), flow.fields(points)

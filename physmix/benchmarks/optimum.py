@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from physmix.benchmarks.roads import descend, lbfgs, project_afterwards, search
 from physmix.benchmarks.row import Row, ours, peer
 from physmix.constraints import Box, ConstraintSet, Convex, Kind, LinearSet, Orthonormal, Simplex
 from physmix.errors import UnsupportedOptimizerError
@@ -123,58 +124,24 @@ _SETS = {
 }
 
 
-def _closure(problem: KnownOptimum, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss: Tensor = problem()
-        loss.backward()
-        return loss
-
-    return closure
-
-
-def _loop(make: Callable[[Any, float], torch.optim.Optimizer], share: float) -> Callable[..., None]:
-    def run(problem: KnownOptimum, condition: float, steps: int, *, naive: bool = False) -> None:
-        optimizer = make(problem.parameters(), condition)
-        if naive:
-            optimizer.register_step_post_hook(lambda *_: _project(problem))
-        else:
-            projected(optimizer, problem)
-        count = max(1, round(share * steps))
-        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, count)
-        closure = _closure(problem, optimizer)
-        for _ in range(count):
-            if isinstance(optimizer, torch.optim.LBFGS):
-                optimizer.step(closure)
-            else:
-                closure()
-                optimizer.step()
-                decay.step()
+def _first_order(
+    make: Callable[[Any, float], torch.optim.Optimizer], share: float
+) -> Callable[[KnownOptimum, float, int], None]:
+    def run(problem: KnownOptimum, condition: float, steps: int) -> None:
+        optimizer = projected(make(problem.parameters(), condition), problem)
+        descend(problem, optimizer, max(1, round(share * steps)))
 
     return run
 
 
-@torch.no_grad()
-def _project(problem: KnownOptimum) -> None:
-    problem.weight.copy_(problem.members.project(problem.weight))
-
-
-def _lbfgs(parameters: Any, condition: float) -> torch.optim.Optimizer:
+def _quasi_newton(problem: KnownOptimum, condition: float, steps: int) -> None:
     del condition
-    return torch.optim.LBFGS(
-        parameters,
-        max_iter=50,
-        history_size=50,
-        tolerance_change=0.0,
-        tolerance_grad=0.0,
-        line_search_fn="strong_wolfe",
-    )
+    search(problem, projected(lbfgs(problem.parameters(), 50), problem), max(1, steps // 500))
 
 
 def _spectral(problem: KnownOptimum, condition: float, steps: int) -> None:
     del condition
-    optimizer = SpectralProjectedGradient(problem, max_iter=max(50, steps // 4))
-    optimizer.step(_closure(problem, optimizer))
+    search(problem, SpectralProjectedGradient(problem, max_iter=max(50, steps // 4)))
 
 
 def _gauss_newton(problem: KnownOptimum, condition: float, steps: int) -> None:
@@ -185,19 +152,22 @@ def _gauss_newton(problem: KnownOptimum, condition: float, steps: int) -> None:
 
 
 def _free(problem: KnownOptimum, condition: float, steps: int) -> None:
+    del condition
     free_coordinates(problem)
-    optimizer = _lbfgs(problem.parameters(), condition)
-    for _ in range(max(1, steps // 500)):
-        optimizer.step(_closure(problem, optimizer))
+    search(problem, lbfgs(problem.parameters(), 50), max(1, steps // 500))
 
 
-_adam = _loop(lambda p, _: torch.optim.Adam(p, lr=0.05), 0.5)
-OPTIMIZERS: dict[str, Callable[..., None]] = {
-    "SGD": _loop(lambda p, c: torch.optim.SGD(p, lr=1.9 / c), 1.0),
-    "SGD with momentum": _loop(lambda p, c: torch.optim.SGD(p, lr=1.0 / c, momentum=0.9), 0.5),
-    "Adam": _adam,
-    "RMSprop": _loop(lambda p, _: torch.optim.RMSprop(p, lr=0.02), 0.5),
-    "L-BFGS": _loop(_lbfgs, 0.002),
+def _adam(parameters: Any, condition: float = 1.0) -> torch.optim.Optimizer:
+    del condition
+    return torch.optim.Adam(parameters, lr=0.05)
+
+
+OPTIMIZERS: dict[str, Callable[[KnownOptimum, float, int], None]] = {
+    "SGD": _first_order(lambda p, c: torch.optim.SGD(p, lr=1.9 / c), 1.0),
+    "SGD with momentum": _first_order(lambda p, c: torch.optim.SGD(p, lr=1.0 / c, momentum=0.9), 0.5),
+    "Adam": _first_order(_adam, 0.5),
+    "RMSprop": _first_order(lambda p, _: torch.optim.RMSprop(p, lr=0.02), 0.5),
+    "L-BFGS": _quasi_newton,
     "Gauss-Newton": _gauss_newton,
     "spectral projected gradient": _spectral,
     "L-BFGS in free coordinates": _free,
@@ -224,7 +194,8 @@ def optimum_case(name: str, condition: float, steps: int) -> Callable[[str], lis
         problem = known(name, condition)
         rows.append(ours(case, REFUSED, _decay_refused(problem), system="AdamW with decay"))
         rows.append(ours(case, REFUSED, _clip_refused(problem), system="clipping by value"))
-        _adam(problem, condition, steps, naive=True)
+        naive = project_afterwards(_adam(problem.parameters()), problem.weight, problem.members)
+        descend(problem, naive, steps // 2)
         rows.append(peer(case, "Adam, step then project", EXCESS, problem.excess))
         return rows
 

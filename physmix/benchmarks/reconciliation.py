@@ -19,7 +19,7 @@ from physmix.benchmarks.row import Row, ours, peer
 from physmix.errors import ProjectionError
 from physmix.grids import PeriodicGrid, Scheme
 from physmix.laws import Law, parse_laws
-from physmix.reconciliation import reconcile
+from physmix.reconciliation import nearest_lawful
 
 UNCHANGED, LEFT, BETTER, MEAN = (
     "change of a lawful field",
@@ -179,7 +179,7 @@ def reconciled(
     bounds: dict[str, tuple[float, float]] | None = None,
 ) -> Array:
     """One trajectory, (time, *grid, field)."""
-    found = reconcile(torch.from_numpy(fields[None]), names, laws, grid, weights=weights, bounds=bounds)
+    found = nearest_lawful(torch.from_numpy(fields[None]), names, laws, grid, weights=weights, bounds=bounds)
     return found[0].numpy()
 
 

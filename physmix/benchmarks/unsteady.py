@@ -121,7 +121,7 @@ def shear_layer_case(layers: ShearLayers) -> Case:
         found = layers.march()
         seconds = time.perf_counter() - began
         missed = errors(found, layers.reference())
-        findings = [one for window in found.windows for one in window.judge(points=32, boxes=1)]
+        findings = found.judge(points=32, boxes=1)
         return [
             ours(case, "mean relative error at the end", float(missed[-1].mean()), target="<= 1e-4"),
             *(

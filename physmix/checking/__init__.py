@@ -3,14 +3,8 @@
 from physmix.checking.continuum import check_model_laws, judge_model
 from physmix.checking.finding import TOLERANCES, Finding, finite, together, worst
 from physmix.checking.repair import Repair, repair_flow
-from physmix.checking.totals import (
-    check_grid_laws,
-    flow_fields,
-    judge_flow,
-    judge_rollout,
-    judge_states,
-    random_states,
-)
+from physmix.checking.rollouts import judge_rollout, random_states
+from physmix.checking.totals import check_grid_laws, flow_fields, judge_flow, judge_states
 
 __all__ = [
     "TOLERANCES",

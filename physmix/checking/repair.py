@@ -13,7 +13,7 @@ from physmix.errors import SettingsError, UnsupportedLawError, listing
 from physmix.flows import Flow, gas
 from physmix.grids import Scheme
 from physmix.laws import Law
-from physmix.reconciliation import LawfulFields, reconcile
+from physmix.reconciliation import LawfulFields, nearest_lawful
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def repair_flow(
         UnknownFieldError: if a law names a field that the flow does not have.
         UnsupportedLawError: if a law has derivatives in time, the flow or the scheme does not fit it, or
             laws mix stored components with conserved variables.
-        ContradictionError, ProjectionError: see `reconcile`.
+        ContradictionError, ProjectionError: see `nearest_lawful`.
     """
     laws = tuple(laws)
     if not laws:
@@ -79,7 +79,7 @@ def repair_flow(
     values = _stacked(known, names)
     sizes = values.square().mean(tuple(range(values.ndim - 1)))
     weights = {name: 1 / size for name, size in zip(names, sizes.tolist(), strict=True) if size}
-    found = reconcile(values, names, steady, grid, weights=weights, bounds=bounds)
+    found = nearest_lawful(values, names, steady, grid, weights=weights, bounds=bounds)
     parts = {name: found[..., i].numpy() for i, name in enumerate(names)}
     repaired = _with(flow, parts if stored else _primitive(parts, flow))
     again = _stacked(flow_fields(repaired), names)

@@ -7,15 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from physmix.checking.faces import at_faces, judge_faces
 from physmix.checking.finding import Finding
 from physmix.errors import UnsupportedLawError
 from physmix.flows import Flow, gas
-from physmix.grids import PeriodicGrid, PointAxis, PointGrid, Scheme
+from physmix.grids import PeriodicGrid, PointAxis, PointGrid, Scheme, drift
 from physmix.laws import Law
 from physmix.reconciliation import law_terms
 
@@ -48,8 +46,8 @@ def judge_states(
 ) -> list[Finding]:
     """Judge laws on states over time, on a periodic and evenly spaced grid.
 
-    An integral law is judged by max |Q(t) - Q(0)| / max sum of |terms|, where Q is its total; a
-    pointwise law at each point and time.
+    An integral law is judged by the worst drift of its total, see `grids.drift`; a pointwise law at each
+    point and time.
 
     Args:
         values: the states; all sums are taken in float64.
@@ -72,15 +70,17 @@ def _judge_one(values: Fields, law: Law, where: str, precision: Mapping[str, tor
     if law.integral:
         grid = tuple(range(2, terms[0].ndim))
         totals = np.sum([term.sum(axis=grid) for term in terms], axis=0)
-        size = np.sum([np.abs(term).sum(axis=grid) for term in terms], axis=0)
-        missed, method = np.abs(totals - totals[:, :1]), f"totals over {where}"
+        magnitudes = np.sum([np.abs(term).sum(axis=grid) for term in terms], axis=0)
+        missed, size = drift(torch.from_numpy(totals), torch.from_numpy(magnitudes)).worst
+        method = f"totals over {where}"
     else:
-        size = np.sum(np.abs(terms), axis=0)
-        missed, method = np.abs(np.sum(terms, axis=0) - float(law.source)), f"points of {where}"
+        size = float(np.sum(np.abs(terms), axis=0).max())
+        missed = float(np.abs(np.sum(terms, axis=0) - float(law.source)).max())
+        method = f"points of {where}"
     single = any(precision[name] == torch.float32 for name in law.fields)
     dtype = torch.float32 if single else torch.float64
     method += " in single precision" if single else ""
-    return Finding.of(law.name, method, float(missed.max()), float(size.max()), dtype)
+    return Finding.of(law.name, method, missed, size, dtype)
 
 
 def flow_fields(flow: Flow) -> dict[str, Array]:
@@ -218,37 +218,3 @@ def steady_law(law: Law, flow: Flow) -> Law:
         )
     terms = {(field, monomial[1:]): value for (field, monomial), value in law.terms.items()}
     return replace(law, coordinates=coordinates, terms=terms)
-
-
-def judge_rollout(
-    states: Float[Tensor, "time batch *grid field"], fields: Sequence[str], laws: Iterable[Law]
-) -> list[Finding]:
-    """Judge laws over the roll-out of a surrogate.
-
-    Args:
-        states: the predicted states, the first one given.
-        fields: the channels of a state.
-        laws: integral or pointwise.
-
-    Raises:
-        UnknownFieldError, UnsupportedLawError: see `check_grid_laws`.
-    """
-    trajectories = states.movedim(0, 1).numpy()
-    values = {name: trajectories[..., i] for i, name in enumerate(fields)}
-    where = f"a {len(states) - 1}-step roll-out"
-    return judge_states(values, laws, where, dict.fromkeys(fields, states.dtype))
-
-
-def random_states(
-    mean: Tensor, size: Tensor, grid: Sequence[int], *, batch: int = 4, seed: int = 0
-) -> Tensor:
-    """Fresh smooth periodic states around a mean, (batch, *grid, field)."""
-    generator = torch.Generator().manual_seed(seed)
-    axes = tuple(range(1, len(grid) + 1))
-    noise = torch.randn(batch, *grid, len(mean), generator=generator, dtype=mean.dtype)
-    modes = torch.fft.fftn(noise, dim=axes)
-    frequencies = [torch.fft.fftfreq(points, 1 / points, dtype=mean.dtype) for points in grid]
-    square = sum(f**2 for f in torch.meshgrid(*frequencies, indexing="ij"))
-    damping = torch.exp(-torch.as_tensor(square) / 18)[..., None]
-    smooth = torch.fft.ifftn(modes * damping, dim=axes).real
-    return mean + size * smooth / smooth.std()

@@ -199,14 +199,24 @@ def _verdict(path: Path, texts: LawTexts | None, seed: int, scheme: Scheme | Non
 def _check_model(path: Path, texts: LawTexts | None, seed: int, verdict: Verdict) -> None:
     if not path.is_dir():
         raise CheckpointError(path, "does not exist", "give a run folder, a checkpoint or a flow")
-    folder = path if (path / "model.json").exists() else path / "checkpoint"
-    if not folder.is_dir():
-        raise CheckpointError(path, "holds no checkpoint", "give a run folder that is finished")
-    model, description = load_model(folder)
-    texts = texts or LawTexts.of(description["judged"])
-    laws = texts.parse(description["coordinates"])
-    findings = judge(model, description, laws, seed)
+    for folder in _checkpoints(path):
+        model, description = load_model(folder)
+        held = texts or LawTexts.of(description["judged"])
+        verdict.findings += judge(model, description, held.parse(description["coordinates"]), seed)
+    findings = verdict.findings
     for law in {finding.law: None for finding in findings if finding.trivial}:
         verdict.not_judged[law] = "every term is zero, so nothing was tested"
     # Where nothing varies, no other method tests anything either; a violation counts all the same.
     verdict.findings = [f for f in findings if f.law not in verdict.not_judged or not f.holds]
+
+
+def _checkpoints(path: Path) -> list[Path]:
+    """A checkpoint, or those of a run folder: one, or one for each window of time."""
+    folder = (
+        path if (path / "model.json").exists() or not (path / "checkpoint").is_dir() else path / "checkpoint"
+    )
+    windows = sorted(folder.glob("window-*"), key=lambda one: (len(one.name), one.name))
+    found = [folder] if (folder / "model.json").exists() else windows
+    if not found:
+        raise CheckpointError(path, "holds no checkpoint", "give a run folder that is finished")
+    return found

@@ -103,8 +103,9 @@ def check_description(description: Description, tensors: Mapping[str, Tensor]) -
         raise ValueError("its box is not that of its coordinates")
     # Every width is a side of some tensor: so a small file cannot ask for a huge model.
     largest = max([len(tensors), *(side for t in tensors.values() for side in t.shape)])
-    # What is given at walls has no widths; how many there may be is said where they are read.
-    widths = {k: v for k, v in description["model"].items() if k not in ("walls", "liftings")}
+    # What is given by formulas and places has no widths; how many there may be is said where it is read.
+    given = ("walls", "liftings", "enrichments", "symmetries", "carried")
+    widths = {k: v for k, v in description["model"].items() if k not in given}
     if any(size > largest for size in _integers(widths)):
         raise ValueError("its model is larger than its weights")
 

@@ -25,10 +25,15 @@ def _one_of(exact: str, *known: str) -> str:
 
 
 def _navier_stokes(
-    *, coordinates: Sequence[str], notation: Notation, viscosity: float | str, exact: str = "mass"
+    *,
+    coordinates: Sequence[str],
+    notation: Notation,
+    viscosity: float | str,
+    exact: str = "mass",
+    pressure: bool = True,
 ) -> Equations:
     laws: Any = _one_of(exact, "mass", "mass and momentum")
-    return NavierStokes(coordinates, notation.number(viscosity), exact=laws)
+    return NavierStokes(coordinates, notation.number(viscosity), exact=laws, pressure=pressure)
 
 
 def _vorticity_transport(

@@ -25,8 +25,6 @@ from physmix.reporting import Picture
 from physmix.surrogates import NextState, persistence, total_rows
 from physmix.training import Task
 
-_APART = 7919  # seeds of processes
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -192,7 +190,7 @@ class NextStateExperiment:
             noise=noise,
             penalty=penalty,
             totals=total_rows(judged, fields),
-            seed=setting.seed + _APART * setting.share[0],  # of noise, which differs from share to share
+            seed=setting.seed,
         )
 
     def evaluate(self, judged: Iterable[Law]) -> Evaluation:

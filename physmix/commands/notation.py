@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.problems import Formula, State
 
 _FORMULAS = ("distance", "stream", "potential")  # keys of walls and liftings
+_ANGLES = ("start", "opening")  # of corners
 _ROUNDS = 8  # of formulas that name others
 _LONGEST = 20_000
 
@@ -79,6 +81,22 @@ class Notation:
         """A number, a constant, or the name of an unknown."""
         return self.constants.get(value, value) if isinstance(value, str) else value
 
+    def values(self, texts: Mapping[str, Any]) -> dict[str, float]:
+        """Numbers by name; see `value`."""
+        return {str(name): self.value(text) for name, text in texts.items()}
+
+    def value(self, text: object) -> float:
+        """A number, or one from a text such as pi/2.
+
+        Raises:
+            SettingsError: if it names a coordinate or a field.
+        """
+        formula = self.formula(text)
+        if formula.names:
+            problem = f"{text!r} names {', '.join(sorted(formula.names))}"
+            raise SettingsError("a number", problem, "write one such as pi/2, or name a constant")
+        return float(formula.at(torch.zeros(1, 1, dtype=torch.float64), ("x",)))
+
     def residual(self, texts: Mapping[str, Any]) -> Callable[[State], dict[str, Tensor]]:
         """Named residuals."""
         formulas = {str(name): self.formula(text) for name, text in texts.items()}
@@ -86,5 +104,6 @@ class Notation:
 
 
 def written_out(settings: Sequence[Mapping[str, Any]], notation: Notation) -> list[dict[str, Any]]:
-    """Walls or liftings with what their formulas name written out."""
-    return [{k: notation.written(v) if k in _FORMULAS else v for k, v in one.items()} for one in settings]
+    """Walls, liftings or enrichments with formulas written out, and angles as numbers."""
+    kinds = dict.fromkeys(_FORMULAS, notation.written) | dict.fromkeys(_ANGLES, notation.value)
+    return [{k: kinds[k](v) if k in kinds else v for k, v in one.items()} for one in settings]

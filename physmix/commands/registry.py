@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
@@ -110,7 +111,8 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
     """Call a function with the settings of a configuration, after checking them.
 
     Args:
-        function: its keyword parameters without `given` are what may be configured.
+        function: its keyword parameters without `given` are what may be configured; one that takes others
+            as well, as **settings, checks those itself.
         settings: from the configuration.
         where: the part of the configuration, for messages.
         given: arguments that are not configured.
@@ -121,18 +123,22 @@ def call(function: Callable[..., Made], settings: Mapping[str, Any], where: str,
     # A class would give the types of its fields; those of its arguments stand in __init__.
     made = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
     hints = typing.get_type_hints(made)
+    accepted = inspect.signature(function).parameters
     parameters = {
         name: parameter
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in accepted.items()
         if name not in given and parameter.kind is parameter.KEYWORD_ONLY
     }
+    others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     for name, value in settings.items():
+        if name not in parameters and others:
+            continue
         if name not in parameters:
             hint = suggestion(name, parameters)
             raise SettingsError(where, f"unknown key {name!r}{hint}", f"the keys are {listing(parameters)}")
         wanted = hints.get(name)
         if not _fits(value, wanted):
-            expected = wanted.__name__ if isinstance(wanted, type) else str(wanted).rpartition(".")[2]
+            expected = wanted.__name__ if isinstance(wanted, type) else re.sub(r"\w+\.", "", str(wanted))
             raise SettingsError(where, f"{name}={value!r} is not of type {expected}", "correct it")
     missing = [
         name

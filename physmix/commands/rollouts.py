@@ -21,8 +21,8 @@ def judge_path(
 ) -> tuple[Float[Tensor, "time trajectory *grid field"], dict[str, Any]]:
     """The roll-out from the first test states in float64, and what is to be said of it.
 
-    Drift is that of each law over all steps, as `judge_rollout` has it: for momentum, over the sum of its
-    magnitudes. It is found in states of both precisions.
+    Drift is that of `grids.drift`, in states of both precisions: of each law its worst over all steps, and
+    by step that of the field whose total is worst.
     """
     test, names = data.test, data.primitive_fields
     states = rollout(model, test[:, 0], steps)
@@ -32,7 +32,7 @@ def judge_path(
     by_time = {
         "nrmse": normalised_error(path, whole),
         "crmse": conserved_error(path, whole),
-        "drift": drift(states.movedim(0, 1)),
+        "drift": drift(path),
     }
     least = data.primitive(states).flatten(0, -2).amin(0)
     ends = data.primitive(path[:, -1]), data.primitive(whole[:, -1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -10,36 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 
-from physmix.commands.description import Description
+from physmix.commands.features import features_of
 from physmix.commands.interface import run_configured
-from physmix.commands.laws import LawTexts
-from physmix.commands.models import features_of, judge
-from physmix.commands.notation import Notation, written_out
 from physmix.commands.problems import read_problem
-from physmix.commands.quantities import read_quantity
 from physmix.commands.registry import at_least, call
-from physmix.commands.runs import claim, finish, judged, print_run, read_metrics, run_folder
-from physmix.errors import MissingPackageError, SettingsError
-from physmix.flows import Flow, write_flow, write_vtu
-from physmix.problems import Measured, Problem, Residuals, feature_model
-from physmix.reporting import Map, SolvedReport, draw_solved, render_solved
-from physmix.training import (
-    Estimate,
-    Quantities,
-    Solution,
-    as_flow,
-    as_mesh,
-    forecast,
-    infer,
-    save_checkpoint,
-    solve,
-)
+from physmix.commands.runs import claim, print_run, read_metrics, run_folder
+from physmix.commands.solved import Run, leave, read_wanted
+from physmix.commands.solving import other_features, read_way
+from physmix.errors import SettingsError, listing
 
 _AGAINST = "  (against a second solution)"
+_PARTS = {
+    "name": ("name",),
+    "own": ("model", "quantities", "known"),
+    "way": ("windows", "guess", "balance"),
+}
+"""Keys of a problem beside those of `read_problem`."""
 _NEVER_COMPARED = ("file", "progress", "resume", "runs", "threads")
 
 
@@ -104,138 +93,46 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     if run.threads is not None:
         torch.set_num_threads(run.threads)
     content = run.content()
-    own: dict[str, Any] = {key: content.pop(key, {}) for key in ("model", "quantities")}
-    name = content.pop("name", None)
+    parts: dict[str, dict[str, Any]] = {
+        part: {key: content.pop(key) for key in keys if key in content} for part, keys in _PARTS.items()
+    }
+    own = {key: parts["own"].get(key) or {} for key in _PARTS["own"]}
+    name = parts["name"].get("name")
     if not isinstance(name, str) or not all(isinstance(part, Mapping) for part in own.values()):
-        raise SettingsError(
-            "the problem", f"name={name!r}", "give a name, and keys under model and quantities"
-        )
+        raise SettingsError("the problem", f"name={name!r}", f"give a name, and keys under {listing(own)}")
     # Everything is read, down to a first loss, before a folder is made.
     problem, notation = read_problem(content, run.seed)
-    features = call(
-        features_of, own["model"], "the model", notation=notation, coordinates=problem.coordinates
-    )
-    model = feature_model(problem, seed=run.seed, **features)
-    cost = str(forecast(Residuals(problem, model)))
-    quantities = {str(k): read_quantity(q, problem, notation) for k, q in own["quantities"].items()}
+    way = read_way(parts["way"], problem, notation)
+    given = {"notation": notation, "coordinates": problem.coordinates}
+    features = call(features_of, own["model"], "the model", **given)
+    cost = way.cost(problem, {**features, "seed": run.seed})
+    wanted = read_wanted(own["quantities"], own["known"], problem, notation, run.times)
     exact = "_".join(problem.equations.laws) or "none"
     folder = run_folder(run.runs, name, exact, str(run.seed))
-    wanted = {k: v for k, v in vars(run).items() if k not in _NEVER_COMPARED} | {"problem": run.content()}
-    if not claim(folder, wanted, resume=run.resume):
+    same = {k: v for k, v in vars(run).items() if k not in _NEVER_COMPARED} | {"problem": run.content()}
+    if not claim(folder, same, resume=run.resume):
         print_run(read_metrics(folder / "metrics.json"), folder, _AGAINST)
         return 0
 
-    if run.progress:
-        print(f"{name}: {cost}", flush=True)
-    begin = time.perf_counter()
-    found = _found(problem, steps=run.steps, seed=run.seed, **features)
-    solution = found.solution
-    seconds = time.perf_counter() - begin
-    twin = None
-    if run.twin:
+    def report(told: str) -> None:
         if run.progress:
-            print(f"{name}: solved in {seconds:.1f} s; again with other features, for the errors", flush=True)
-        other = _found(problem.elsewhere(), steps=run.steps, seed=run.seed + 1, **features)
-        twin = other.solution
+            print(f"{name}: {told}", flush=True)
 
-    description = describe(problem, own["model"], notation)
-    save_checkpoint(folder / "checkpoint", solution.model, description)
-    findings = judge(solution.model, description, problem.laws, run.seed)
-    metrics: dict[str, Any] = {
-        "experiment": name,
-        "law": exact,
-        "seed": run.seed,
-        "seconds": seconds,
-        "steps": len(solution.trace.steps),
-        "errors": Quantities(solution, twin).errors() if twin else {},
-        **judged(findings),
-        "unknowns": {k: {"value": one.value, "error": one.error} for k, one in found.unknowns.items()},
-        "quantities": {k: vars(rule(solution, twin)) for k, rule in quantities.items()},
-        "residuals": dict(solution.residuals),
-        "fresh": dict(solution.fresh),
-        "told": [
-            cost,
-            solution.weighing,
-            solution.trace.reason,
-            f"the error is limited by {solution.limited_by}",
-            *found.told,
-        ],
-    }
-    flow = as_flow(solution, name, run.grid, run.times)
-    write_flow(flow, folder / "fields.hdf5")
-    try:
-        write_vtu(folder / "fields.vtu", as_mesh(solution, flow))
-    except MissingPackageError:
-        print(f"{name}: fields.vtu is left out; the extra vtk writes it: pip install 'physmix[vtk]'")
-    spelled = LawTexts.of(description["laws"]).spelled(problem.coordinates)
-    report = SolvedReport(metrics, spelled, maps_of(flow), [step.loss for step in solution.trace.steps])
-    figures = draw_solved(report)
-    print_run(finish(folder, metrics, figures, render_solved(report, figures)), folder, _AGAINST)
-    _print_numbers(metrics["unknowns"] | metrics["quantities"])
+    report(cost)
+    begin = time.perf_counter()
+    asked: dict[str, Any] = {"steps": run.steps, "report": report}
+    found = way.find(problem, {**features, "seed": run.seed}, state=folder / "state" / "first", **asked)
+    before = sum(window.trace.seconds for window in found.solution.windows)  # of a run that was stopped, too
+    seconds, twin = max(time.perf_counter() - begin, before), None
+    if run.twin:
+        report(f"solved in {seconds:.1f} s; again with other features, for the errors")
+        others = other_features(features, problem, run.seed + 1)
+        twin = way.find(problem.elsewhere(), others, state=folder / "state" / "twin", **asked).solution
+    made = Run(folder, name, exact, run.seed, run.grid, run.times, own["model"], notation)
+    metrics = leave(made, found, twin, wanted, cost=cost, seconds=seconds)
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    print_run(metrics, folder, _AGAINST)
+    for label, one in (metrics["unknowns"] | metrics["quantities"]).items():
+        error = "" if one["error"] is None else f" +- {one['error']:.1g}"
+        print(f"  {label:<33} {one['value']:.6g}{error}")
     return 0
-
-
-def _print_numbers(numbers: Mapping[str, Mapping[str, float]]) -> None:
-    for name, one in numbers.items():
-        known = math.isfinite(one["error"])
-        print(f"  {name:<33} {one['value']:.6g}" + (f" +- {one['error']:.1g}" if known else ""))
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A solution, the numbers that were found with it, and what is told of them."""
-
-    solution: Solution
-    unknowns: Mapping[str, Estimate]
-    told: tuple[str, ...] = ()
-
-
-def _found(problem: Problem, **settings: Any) -> _Found:
-    """By inference where something is measured, so that numbers have errors; else by a plain solve."""
-    if any(isinstance(one, Measured) for one in problem.conditions):
-        inference = infer(problem, **settings)
-        return _Found(inference.solution, inference.posterior.unknowns, (inference.verdict,))
-    solution = solve(problem, **settings)
-    return _Found(solution, {k: Estimate(value, math.nan) for k, value in solution.unknowns.items()})
-
-
-def describe(problem: Problem, model: Mapping[str, Any], notation: Notation) -> Description:
-    """The description of the model of a problem in its checkpoint."""
-    equations, region = problem.equations, problem.region
-    laws: dict[str, Any] = {
-        "name": "_".join(equations.laws),
-        "vectors": list(equations.vectors),
-        "tensors": list(equations.tensors),
-        "laws": dict(equations.laws),
-    }
-    written = {key: written_out(model[key], notation) for key in ("walls", "liftings") if key in model}
-    return {
-        "model": {"name": "features", **model, **written, "convex": region.convex},
-        "laws": laws,
-        "judged": laws,
-        "coordinates": list(problem.coordinates),
-        "fields": list(equations.fields),
-        "box": {name: list(ends) for name, ends in region.box.items()},
-        "size": {name: float(equations.sizes.get(name, 1.0)) for name in equations.fields},
-        "mean": {},
-        **{none: {} for none in ("cells", "boundary", "constants", "floor")},  # of grids and surrogates
-    }
-
-
-def maps_of(flow: Flow) -> list[Map]:
-    """Pictures of all fields: in the plane of the first two coordinates, at the last time and mid-way."""
-    names, axes = list(flow.axes), dict(flow.axes)
-    box = flow.box()
-    plane = (names[0], names[1]) if len(names) > 1 else ("t", names[0])
-    title = "" if len(flow.time) == 1 or plane[0] == "t" else f", t = {flow.time[-1]:g}"
-    maps = []
-    for name in flow.components:
-        values = np.array(flow.component(name)[0], np.float64)
-        if flow.solid is not None:
-            values[:, flow.solid] = np.nan
-        if plane[0] != "t":
-            values = values[-1]
-            while values.ndim > 2:
-                values = values[..., len(axes[names[values.ndim - 1]]) // 2]
-        maps.append(Map(name, title, values, (*box[plane[0]], *box[plane[1]]), plane))
-    return maps

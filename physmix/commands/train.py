@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from physmix.checking import TOLERANCES
 from physmix.commands.experiments import Experiment, Setting, make_experiment
 from physmix.commands.interface import check_keys, run_configured
 from physmix.commands.laws import LawTexts
@@ -147,7 +146,6 @@ def _finish(run: RunSettings, experiment: Experiment, setting: Setting, history:
         laws=setting.judged.spelled(description["coordinates"]),
         history=history.state(),
         pictures=evaluation.pictures,
-        tolerance=TOLERANCES[torch.float64],
         command=f"physmix-train experiment={run.name} law={twin_law} seed={run.seed}",
     )
     figures = draw(report)

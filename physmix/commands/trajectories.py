@@ -11,8 +11,8 @@ from torch import Tensor
 
 from physmix.errors import SettingsError, listing
 from physmix.flows import Flow, Windows, gas, read_flow
+from physmix.flows.many_files import files_of
 from physmix.flows.on_grid import OnGrid
-from physmix.flows.windows import files_of
 from physmix.surrogates import Pieces, Streamed
 from physmix.surrogates.pieces import Batches
 
@@ -56,14 +56,7 @@ class Trajectories:
         gamma, states = _gamma(flow, flow.name), _states(flow)
         first = states.shape[1] - 1 - test_steps
         seen = states[:, : first + 1]
-        whole, (rank, count) = Pieces(seen, unroll=unroll, batch=batch, seed=seed), share
-        if batch % count:
-            problem = f"a batch of {batch} cannot be shared by {count} processes"
-            raise SettingsError("the task", problem, "give a multiple of them")
-
-        def pieces(step: int) -> Tensor:
-            return whole(step)[rank::count]
-
+        pieces = Pieces(seen, unroll=unroll, batch=batch, seed=seed, share=share)
         sample = seen.unfold(1, unroll + 1, 1).movedim(-1, 2).flatten(0, 1)
         return cls(flow, gamma, pieces, sample, states[:, first:], torch.from_numpy(flow.time[first:]))
 
@@ -129,9 +122,13 @@ class Trajectories:
         return torch.stack(gas.primitive(*states.unbind(-1), gamma=self.gamma), -1)
 
     def sizes(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Deviation and mean of each conserved variable."""
+        """Deviation and mean of each conserved variable; 1 for what is the same everywhere."""
         flat = self.sample.flatten(0, -2)
-        found = flat.std(0).tolist(), flat.mean(0).tolist()
+        spread, resolved = flat.std(0), torch.finfo(flat.dtype).eps * flat.abs().amax(0)
+        found = (
+            torch.where(spread > resolved, spread, torch.ones_like(spread)).tolist(),
+            flat.mean(0).tolist(),
+        )
         size, mean = (dict(zip(self.fields, values, strict=True)) for values in found)
         return size, mean
 

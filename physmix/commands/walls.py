@@ -8,6 +8,11 @@ walls:
 liftings:
   - stream: 16*x^2*(1 - x)^2*(y - 1)*y^2       # a stream function of two components
     velocity: [ux, uy]
+  - scraper: {x: 0, y: 1}                      # the flow in a corner whose walls slide; see mixing.scraper
+    start: -pi/2
+    opening: pi/2
+    speeds: [0, 1]
+    velocity: [ux, uy]
   - potential: x*y                             # or any potential, with lawful weights of its derivatives
     weights: {ux: {y: 1.0}, uy: {x: -1.0}}
     amount: 2.0
@@ -110,6 +115,26 @@ def _stream(
     ]
 
 
+def _scraper(
+    *,
+    coordinates: Sequence[str],
+    mixed: int,
+    scraper: Mapping[str, Any],
+    start: float,
+    opening: float,
+    speeds: Sequence[float],
+    velocity: Sequence[str],
+) -> list[Lifting]:
+    _check_plane(coordinates, list(scraper))
+    _check_count("speeds", speeds, 2)
+    _check_count("velocity", velocity, 2)
+    if not all(_is_number(value) for value in scraper.values()):
+        raise SettingsError("a lifting", f"scraper={dict(scraper)}", "give a number for each coordinate")
+    names, across = "".join(coordinates), "".join(scraper)
+    sliding = mixing.scraper(coordinates, dict(scraper), start, opening, speeds=(speeds[0], speeds[1]))
+    return [mixing.stream(sliding, velocity, coordinates=names, plane=across, order=mixed)]
+
+
 def _potential(
     *,
     coordinates: Sequence[str],
@@ -162,6 +187,7 @@ def _force(
 _Kind = Callable[..., list[Lifting]]
 _KINDS: dict[str, _Kind] = {
     "stream": _stream,
+    "scraper": _scraper,
     "potential": _potential,
     "force": _force,
 }

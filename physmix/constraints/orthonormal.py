@@ -51,7 +51,7 @@ class Orthonormal(ConstraintSet):
 
     def _polar(self, tall: Tensor) -> Tensor:
         defect = self._defect(tall)
-        largest = float(torch.linalg.matrix_norm(defect).amax()) if defect.numel() else 0.0
+        largest = float(torch.linalg.matrix_norm(defect.detach()).amax()) if defect.numel() else 0.0
         if not largest < _NEAR:
             left, _, right = torch.linalg.svd(tall, full_matrices=False)
             return left @ right
@@ -62,7 +62,7 @@ class Orthonormal(ConstraintSet):
             if largest < enough:
                 return tall
             defect = self._defect(tall)
-            largest = float(torch.linalg.matrix_norm(defect).amax())
+            largest = float(torch.linalg.matrix_norm(defect.detach()).amax())
 
     @staticmethod
     def _defect(tall: Tensor) -> Tensor:

@@ -34,8 +34,9 @@ from physmix.flows.simulation import (
     solve_wake,
 )
 from physmix.flows.statistics import statistics
-from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu
-from physmix.flows.windows import Window, WindowLoader, Windows
+from physmix.flows.vtk import Mesh, read_mesh, write_vti, write_vtu, write_vtu_series
+from physmix.flows.window_loader import Window, WindowLoader
+from physmix.flows.windows import Windows
 
 __all__ = [
     "Beltrami",
@@ -80,4 +81,5 @@ __all__ = [
     "write_parts",
     "write_vti",
     "write_vtu",
+    "write_vtu_series",
 ]

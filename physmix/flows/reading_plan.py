@@ -10,7 +10,7 @@ and of workers that divides the lanes, gives the same batches in the same order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,11 @@ class Plan:
     def _windows(self, epoch: int, shard: int, lane: int) -> int:
         return sum(block.windows for group in self.groups(epoch, shard, lane) for block in group)
 
+    def places(self, shards: Iterable[int]) -> list[int]:
+        """Where the windows of some shards are in the batch of all, in the order in which these give them."""
+        each = self.batch // self.shards
+        return [shard * each + number for shard in shards for number in range(each)]
+
     def generator(self, epoch: int, shard: int, lane: int) -> np.random.Generator:
         """Shuffles the windows of the groups of a shard and lane."""
         return np.random.default_rng([self.seed, epoch, shard, lane])
@@ -132,8 +137,12 @@ def make_plan(
         seed: of the order.
 
     Raises:
-        SettingsError: if no window fits, the batch cannot be shared, or the buffer is too small.
+        SettingsError: if a number is not positive, no window fits, no batch is filled, the batch cannot be
+            shared, or the buffer is too small.
     """
+    if lanes < 1 or shards < 1 or seed < 0:
+        problem = f"lanes={lanes}, shards={shards}, seed={seed}"
+        raise SettingsError("the loader", problem, "give lanes and shards from 1 up, and a seed from 0 up")
     if batch < 1 or batch % shards:
         problem = f"a batch of {batch} cannot be shared by {shards} shards"
         raise SettingsError("the loader", problem, "give a multiple of them")
@@ -164,4 +173,10 @@ def make_plan(
         raise SettingsError("the loader", problem, remedy)
     fitting = buffer // (largest * lanes * shards)
     group = max(1, min(fitting, len(blocks) // (lanes * shards)))
-    return Plan(tuple(blocks), group, lanes, shards, batch, shuffle, seed)
+    plan = Plan(tuple(blocks), group, lanes, shards, batch, shuffle, seed)
+    if not any(plan.batches(0, lane) for lane in range(lanes)):
+        problem = f"{sum(block.windows for block in blocks)} windows do not fill one batch of {batch}"
+        if len(blocks) < shards:
+            problem = f"{len(blocks)} blocks cannot be dealt out to {shards} shards"
+        raise SettingsError("the loader", problem, "lower the batch, the lanes or the shards")
+    return plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -63,6 +63,38 @@ def write_vtu(path: str | Path, mesh: Mesh) -> None:
         raise MeshFileError(
             path, f"cannot be written ({error})", "free space or choose another path"
         ) from error
+
+
+def write_vtu_series(path: str | Path, times: Sequence[float], meshes: Sequence[Mesh]) -> None:
+    """Write meshes of several times: PATH.pvd, which ParaView opens as a film, and a folder of VTU files.
+
+    Args:
+        path: ends in .pvd; the folder beside it has the same name without that.
+        times: of the meshes.
+        meshes: see `write_vtu`.
+
+    Raises:
+        MissingPackageError: if meshio or pyevtk is not installed.
+        ShapeError, MeshFileError: see `write_vtu`.
+    """
+    try:
+        from pyevtk.vtk import VtkGroup  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise MissingPackageError("pyevtk", "vtk") from error
+    path = Path(path)
+    files = [path.with_suffix("") / f"{number:04d}.vtu" for number in range(len(times))]
+    for file, mesh in zip(files, meshes, strict=True):
+        write_vtu(file, mesh)
+    with whole_file(path) as part:
+        made = part.with_name(f"{part.name}.pvd")  # it adds the suffix by itself
+        try:
+            series = VtkGroup(str(part))
+            for file, time in zip(files, times, strict=True):
+                series.addFile(str(file), float(time))
+            series.save()
+            made.replace(part)
+        finally:
+            made.unlink(missing_ok=True)
 
 
 def write_vti(path: str | Path, axes: Mapping[str, Array], fields: Mapping[str, Array]) -> None:

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import get_worker_info
 
-from physmix.errors import FlowFileError, SettingsError
+from physmix.errors import SettingsError
 from physmix.flows import gas
 from physmix.flows.flow_file import FlowFile
-from physmix.flows.metadata import Field, Metadata
+from physmix.flows.many_files import OpenFiles, check_alike, files_of
+from physmix.flows.metadata import Field
 from physmix.flows.reading_plan import Block, Plan, Stored, make_plan
-
-_OPEN = 8
-
-
-@dataclass(frozen=True)
-class Window:
-    """A batch: the states that a model sees, and those that it should predict.
-
-    Attributes:
-        past: shape (batch, history, *grid, channel).
-        future: shape (batch, horizon, *grid, channel).
-    """
-
-    past: Float[Tensor, "batch history *grid channel"]
-    future: Float[Tensor, "batch horizon *grid channel"]
-
-    def pin_memory(self) -> Window:
-        """The same in page-locked memory."""
-        return Window(self.past.pin_memory(), self.future.pin_memory())
-
-    def to(self, *where: Any, **how: Any) -> Window:
-        """The same on a device, or of another type."""
-        return Window(self.past.to(*where, **how), self.future.to(*where, **how))
+from physmix.flows.window_loader import Window, WindowLoader
 
 
 class Windows:
@@ -110,7 +84,7 @@ class Windows:
                 about = file.metadata
                 found.append(about)
                 stored.append(Stored(about.trajectories, len(about.time), file.chunk, about.state_bytes))
-                _check_alike(path, about, found[0])
+                check_alike(path, about, found[0])
         first = found[0]
         kinds = {np.dtype(np.float32): torch.float32, np.dtype(np.float64): torch.float64}
         self.dtype = dtype or kinds[first.precision]
@@ -145,6 +119,11 @@ class Windows:
             states = about.state_equation.conserved(states.double(), about.components, tuple(about.axes))
         return states.to(self.dtype).numpy()
 
+    @property
+    def places(self) -> list[int]:
+        """Where the windows of this process are in the batch of all processes, if that is a whole one."""
+        return self.plan.places(self._own)
+
     def set_epoch(self, epoch: int) -> None:
         """Take the order of this epoch from the next iteration on."""
         self._epoch.fill_(epoch)
@@ -163,18 +142,12 @@ class Windows:
         if workers and self.plan.lanes % workers:
             problem = f"{workers} workers do not divide {self.plan.lanes} lanes"
             raise SettingsError("the loader", problem, "give another number of workers, or lanes=")
-        return WindowLoader(
-            _Source(self),
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=pin_memory,
-            persistent_workers=workers > 0,
-        )
+        return WindowLoader(self, workers=workers, pin_memory=pin_memory)
 
     def __iter__(self) -> Iterator[Window]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        epoch, files = int(self._epoch), _OpenFiles(lambda number: self._open(self.paths[number]))
+        epoch, files = int(self._epoch), OpenFiles(lambda number: self._open(self.paths[number]))
         lanes = range(worker, self.plan.lanes, workers)
         left = {lane: self.plan.batches(epoch, lane) for lane in lanes}
         streams = {lane: [self._stream(files, epoch, s, lane) for s in self._own] for lane in lanes}
@@ -184,12 +157,14 @@ class Windows:
                     if left[lane]:
                         left[lane] -= 1
                         parts = [part for stream in streams[lane] if (part := next(stream, None)) is not None]
+                        if not parts:  # in order, the last shares are of other processes alone
+                            continue
                         states = torch.from_numpy(np.concatenate(parts) if len(parts) > 1 else parts[0])
                         yield Window(states[:, : self.history], states[:, self.history :])
         finally:
             files.close()
 
-    def _stream(self, files: _OpenFiles, epoch: int, shard: int, lane: int) -> Iterator[np.ndarray]:
+    def _stream(self, files: OpenFiles, epoch: int, shard: int, lane: int) -> Iterator[np.ndarray]:
         """The shares of one shard of the batches of one lane, (window, time, *grid, channel)."""
         random = self.plan.generator(epoch, shard, lane)
         size, states = self.plan.batch // self.plan.shards, self.history + self.horizon
@@ -215,104 +190,6 @@ class Windows:
             del blocks  # before the next are read
         if out is not None and not self.plan.shuffle:
             yield out[:filled]
-
-
-class _OpenFiles:
-    """The last few files, open in this process."""
-
-    def __init__(self, opened: Callable[[int], FlowFile]) -> None:
-        self._opened = opened
-        self._known: OrderedDict[int, FlowFile] = OrderedDict()
-
-    def get(self, number: int) -> FlowFile:
-        """A file by its number."""
-        if number not in self._known:
-            self._known[number] = self._opened(number)
-        self._known.move_to_end(number)
-        if len(self._known) > _OPEN:
-            self._known.popitem(last=False)[1].close()
-        return self._known[number]
-
-    def close(self) -> None:
-        """Close all files."""
-        while self._known:
-            self._known.popitem()[1].close()
-
-
-class _Source(IterableDataset[Window]):
-    """Windows as torch's loader wants them."""
-
-    def __init__(self, windows: Windows) -> None:
-        super().__init__()
-        self.windows = windows
-
-    def __iter__(self) -> Iterator[Window]:
-        return iter(self.windows)
-
-
-class WindowLoader(DataLoader[Window]):
-    """Gives the epochs of `Windows` one after the other, and goes on where its state was saved."""
-
-    epoch = 0
-    _skip = 0
-    _given = 0
-
-    def __len__(self) -> int:
-        """Batches in the epoch."""
-        return len(self._windows)
-
-    @property
-    def _windows(self) -> Windows:
-        assert isinstance(self.dataset, _Source)
-        return self.dataset.windows
-
-    def __iter__(self) -> Any:
-        """The batches of the next epoch, also where the last one was left before its end."""
-        skip, self._skip = self._skip, 0
-        if self._given and not skip:
-            self.epoch += 1
-        self._windows.set_epoch(self.epoch)
-        self._given, last = 0, len(self)
-        for batch in super().__iter__():
-            self._given += 1
-            if self._given <= skip:
-                continue
-            if self._given == last:  # not after it: who counts does not ask for more
-                self.epoch, self._given = self.epoch + 1, 0
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """The epoch, and how many of its batches were given."""
-        return {"epoch": self.epoch, "given": self._given}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on after the batches that were given."""
-        self.epoch, self._skip, self._given = state["epoch"], state["given"], state["given"]
-        self._windows.set_epoch(self.epoch)
-
-
-def files_of(paths: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
-    """The files of a folder, or those named, in order.
-
-    Raises:
-        FlowFileError: if there are none.
-    """
-    if not isinstance(paths, str | os.PathLike):
-        return tuple(path for each in paths for path in files_of(each))
-    path = Path(paths)
-    if not path.is_dir():
-        return (path,)
-    found = sorted(p for p in path.iterdir() if p.suffix in (".hdf5", ".h5") and not p.name.startswith("."))
-    if not found:
-        raise FlowFileError(path, "is a folder without files of flows", "give one with .hdf5 or .h5 files")
-    return tuple(found)
-
-
-def _check_alike(path: Path, about: Metadata, first: Metadata) -> None:
-    for what in ("components", "grid", "boundary", "places"):
-        if getattr(about, what) != getattr(first, what):
-            problem = f"has {what} {getattr(about, what)}, and the first file {getattr(first, what)}"
-            raise FlowFileError(path, problem, "read files that are alike")
 
 
 def _process() -> tuple[int, int]:

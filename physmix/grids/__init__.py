@@ -6,11 +6,13 @@ from physmix.grids.differences import neighbour_channels, neighbour_operators
 from physmix.grids.periodic import PeriodicGrid, Scheme, derivative_symbol
 from physmix.grids.points import PointAxis, PointGrid
 from physmix.grids.staggered import Mask, Place, StaggeredGrid
+from physmix.grids.totals import Drift, drift
 
 __all__ = [
     "Axis",
     "BoundedAxis",
     "CollocatedGrid",
+    "Drift",
     "Mask",
     "PeriodicAxis",
     "PeriodicGrid",
@@ -21,6 +23,7 @@ __all__ = [
     "StaggeredGrid",
     "check_operators",
     "derivative_symbol",
+    "drift",
     "neighbour_channels",
     "neighbour_operators",
 ]

@@ -46,7 +46,7 @@ class StaggeredLayer(nn.Module):
         potentials: their number.
         held: true where a field equals the lifting, by name, of the shape of the field; see
             `StaggeredGrid.walls`.
-        lifting: lawful fields that are added, such as `reconcile` makes of given values on the
+        lifting: lawful fields that are added, such as `nearest_lawful` makes of given values on the
             boundary; zero if omitted.
         gain: size of the initial outputs for potentials with differences of size one.
         generator: source of the initial weights.
@@ -119,7 +119,7 @@ class StaggeredLayer(nn.Module):
             missed, size = terms.sum(0).abs().max(), terms.abs().sum(0).max()
             if not law.integral and missed > _LAWFUL * size:
                 problem = f"it misses the law {law.name} by {float(missed / size):.1e} of its terms"
-                raise SettingsError("the lifting", problem, "make it lawful with reconcile")
+                raise SettingsError("the lifting", problem, "make it lawful with nearest_lawful")
 
     @in_full_precision
     def forward(self, potentials: Float[Tensor, "batch *grid potential"]) -> dict[str, Tensor]:

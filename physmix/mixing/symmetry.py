@@ -75,7 +75,8 @@ class Group:
             SettingsError: if the box is not one of a symmetry's, or members disagree on a sign, or there is
                 no end to them.
         """
-        periods = torch.tensor([b - a if k in around else 0.0 for k, (a, b) in box.items()]).double()
+        lengths = [b - a if k in around else 0.0 for k, (a, b) in box.items()]
+        periods = torch.tensor(lengths, dtype=torch.float64)
         generators = [
             (*_map(one, tuple(box), around), sign) for one, sign in zip(symmetries, signs, strict=True)
         ]

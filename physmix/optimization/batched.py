@@ -25,13 +25,18 @@ def least_power_batched(covariance: Tensor, matrix: Tensor, right_side: Tensor) 
 
     Raises:
         ShapeError: if the shapes do not fit.
-        SamplesError: if an R is singular, or seen not to be positive definite.
+        SamplesError: if an R is singular, or seen not to be positive definite; or if the columns of a C
+            depend on each other.
     """
+    if matrix.ndim < 2 or matrix.shape[-1] > matrix.shape[-2]:
+        expected = "(..., inputs, conditions), with no more conditions than inputs"
+        raise ShapeError("the conditions C", matrix.shape, expected)
     inputs, conditions = matrix.shape[-2:]
     if covariance.shape[-2:] != (inputs, inputs):
         raise ShapeError("a covariance", covariance.shape, f"(..., {inputs}, {inputs}), as C has rows")
     if right_side.shape[-1] != conditions:
         raise ShapeError("the right side F", right_side.shape, f"(..., outputs, {conditions})")
+    _check_batches(covariance, matrix, right_side)
     dtype = torch.promote_types(torch.promote_types(covariance.dtype, matrix.dtype), right_side.dtype)
     # Transposed throughout, W^T = P (C^T P)^-1 F^T with P = R^-T conj(C): R^T is as LAPACK has it.
     matrix, wanted = matrix.to(dtype), right_side.to(dtype).mT
@@ -43,4 +48,23 @@ def least_power_batched(covariance: Tensor, matrix: Tensor, right_side: Tensor) 
         raise SamplesError("the covariances", problem, "average more samples, or load the diagonal")
     if conditions == 1:
         return (quiet * (wanted / power)).mT
-    return (quiet @ torch.linalg.solve(power, wanted)).mT
+    weights, failed = torch.linalg.solve_ex(power, wanted)
+    # Of dependent conditions round-off may leave an inverse, whose answers are wrong.
+    off = (power @ weights - wanted).detach().abs().amax((-2, -1))
+    allowed = torch.finfo(dtype).eps ** 0.25 * wanted.detach().abs().amax((-2, -1))
+    if bool(failed.any()) or not bool((off <= allowed).all()):
+        problem = "in one of the batch they depend on each other"
+        raise SamplesError("the conditions", problem, "leave one out there, such as a null at 0 Hz")
+    return (quiet @ weights).mT
+
+
+def _check_batches(covariance: Tensor, matrix: Tensor, right_side: Tensor) -> None:
+    batches = [tuple(part.shape[:-2]) for part in (covariance, matrix, right_side)]
+    if batches[0] == batches[1]:  # which is quick to see
+        batches = batches[1:]
+    try:
+        torch.broadcast_shapes(*batches)
+    except RuntimeError as error:
+        raise ShapeError(
+            "the batch of R", covariance.shape[:-2], f"one as those of C and F, {batches[-2:]}"
+        ) from error

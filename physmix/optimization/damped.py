@@ -38,6 +38,11 @@ class DampedLeastSquares(Protocol):
         """J^T b."""
         ...
 
+    @property
+    def left(self) -> float:
+        """The least sum, which the last d of `solve` reaches."""
+        ...
+
     def solve(self, damping: float) -> Float[Tensor, " column"]:
         """d."""
         ...
@@ -69,7 +74,9 @@ class NormalEquations:
     def __init__(self, rows: Iterable[tuple[Tensor, Tensor]], columns: int) -> None:
         self._gram = torch.zeros(columns, columns, dtype=torch.float64)
         self.slope = torch.zeros(columns, dtype=torch.float64)
+        self.left = self._missed = 0.0
         for some, right in rows:
+            self._missed += float(right.square().sum())
             self._gram.addmm_(some.T, some)
             self.slope.addmv_(some.T, right)
         self.sizes = self._gram.diagonal().clamp(min=0.0).sqrt()
@@ -87,7 +94,9 @@ class NormalEquations:
             if not failed:
                 break
             least *= 10
-        return torch.cholesky_solve(right, factor)[:, 0] / self._scale
+        found = torch.cholesky_solve(right, factor)[:, 0] / self._scale
+        self.left = self._missed - float(found @ self.slope)
+        return found
 
 
 class SampleSpace:
@@ -108,10 +117,16 @@ class SampleSpace:
         self._scale = _scale(self.sizes)
         self._rows, self._right = rows / self._scale, right
         self._kernel: Tensor | None = None
+        self.left = float(right.square().sum())
 
-    @torch.no_grad()
     def solve(self, damping: float) -> Tensor:
         """d."""
+        found = self._solve(damping)
+        self.left = float(self._right.square().sum() - found @ self.slope)
+        return found
+
+    @torch.no_grad()
+    def _solve(self, damping: float) -> Tensor:
         if damping >= SQUARED:
             if self._kernel is None:
                 self._kernel = self._rows @ self._rows.T
@@ -160,7 +175,9 @@ class MatrixFree:
             )
         squares = torch.zeros(columns, dtype=torch.float64)
         self.slope = torch.zeros(columns, dtype=torch.float64)
+        self.left = self._missed = 0.0
         for some, right in rows():
+            self._missed += float(right.square().sum())
             squares += some.square().sum(0)
             self.slope.addmv_(some.T, right)
         self.sizes = squares.sqrt()
@@ -201,7 +218,9 @@ class MatrixFree:
             maxiter=self._iterations,
             M=LinearOperator(shape, precondition, dtype=np.float64),
         )
-        return torch.from_numpy(found) / self._scale
+        step = torch.from_numpy(found) / self._scale
+        self.left = self._missed - float(step @ self.slope)
+        return step
 
 
 def _nystroem(sketch: Tensor, sides: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ class Moments:
             SamplesError: if a number is not finite, or no random x and y have these moments.
         """
         size = covariance.shape[-1] if covariance.ndim else 0
-        if covariance.shape != (size, size):
+        if size == 0 or covariance.shape != (size, size):
             raise ShapeError("a covariance", covariance.shape, "(inputs, inputs)")
         if samples < 1:
             raise SamplesError("a covariance", f"there are {samples}", "give one or more")

@@ -87,15 +87,17 @@ def _minimise(moments: Moments, members: ConstraintSet, target: Tensor) -> Tenso
     none = torch.zeros_like(members.coordinates(torch.zeros(shape, dtype=dtype)))
     missing = target.to(dtype) - design @ members.point(none).mT
     if members.axes == 1:  # rows share one design
-        free = _solve(design @ _directions(members, shape[1], dtype).mT, missing, round_off).mT
+        free = _solve(
+            _effects(_directions(members, shape[1], dtype), design, round_off), missing, round_off
+        ).mT
     elif isinstance(members, Columns) and members.members.axes == 1:
         # |L Z N^T - D| with orthonormal columns N is least where |L Z - D conj(N)| is.
         along = _directions(members.members, shape[0], dtype)
         free = _solve(design, missing @ along.mH, round_off)
     else:
         eye = torch.eye(none.numel(), dtype=dtype).reshape(-1, *none.shape)
-        effects = (members.point(eye) - members.point(none)) @ design.mT
-        free = _solve(effects.flatten(1).mT, missing.mT.reshape(-1, 1), round_off).reshape(none.shape)
+        effects = _effects(members.point(eye) - members.point(none), design, round_off)
+        free = _solve(effects, missing.mT.reshape(-1, 1), round_off).reshape(none.shape)
     weight = members.point(free)
     return weight.to(
         torch.promote_types(moments.dtype, torch.complex64) if dtype.is_complex else moments.dtype
@@ -110,10 +112,21 @@ def _directions(members: ConstraintSet, size: int, dtype: torch.dtype) -> Tensor
     return members.point(torch.eye(len(none), dtype=dtype)) - members.point(none)
 
 
+def _effects(directions: Tensor, design: Tensor, round_off: float) -> Tensor:
+    """What each direction (free, ..., inputs) does to the samples, (..., free); zero if all is round-off.
+
+    The rank is judged beside the largest effect: where no direction has one, their round-off would count.
+    """
+    found = (directions @ design.mT).flatten(1)
+    noise = round_off * torch.linalg.vector_norm((directions.abs() @ design.mT.abs()).flatten(1), dim=1)
+    seen = torch.linalg.vector_norm(found, dim=1) > noise
+    return torch.where(seen[:, None], found, torch.zeros_like(found)).mT
+
+
 def _solve(design: Tensor, target: Tensor, round_off: float) -> Tensor:
     """The Z of smallest norm among those that minimise |design Z - target|."""
-    if design.shape[1] == 0:
-        return target.new_zeros(0, target.shape[1])
+    if design.shape[1] == 0 or target.shape[1] == 0:
+        return target.new_zeros(design.shape[1], target.shape[1])
     from scipy.linalg import lstsq  # noqa: PLC0415  slow to import, and needed here alone
 
     # A complete orthogonal factorisation; column pivoting respects the units of channels. Not torch's

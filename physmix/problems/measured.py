@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from physmix.errors import SettingsError, ShapeError, listing
+from physmix.problems.regions import Region
 from physmix.problems.state import State
 from physmix.problems.terms import Term
+
+_SLACK = 1e-3  # of the size of the region: sensors on a wall are rounded in tables
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,28 @@ class Measured:
     deviation: float | Mapping[str, float | Tensor] | None = None
     name: str = "measured"
 
-    def terms(
-        self, coordinates: Sequence[str], derived: Mapping[str, Callable[[State], Tensor]]
-    ) -> list[DataTerm]:
+    def terms(self, region: Region, derived: Mapping[str, Callable[[State], Tensor]]) -> list[DataTerm]:
         """The terms, one for each field.
 
         Args:
-            coordinates: of the points.
+            region: of the problem.
             derived: see `Equations`.
 
         Raises:
             ShapeError: if there is not one number for each sensor.
-            SettingsError: if there is nothing, or a number is not finite, or a deviation is not positive.
+            SettingsError: if there is nothing, or a number is not finite, or a deviation is not positive, or
+                a sensor is outside of the region.
         """
+        coordinates = region.coordinates
         if self.points.ndim != 2 or self.points.shape[1] != len(coordinates) or not len(self.points):
             raise ShapeError("the sensors", self.points.shape, f"(sensor, {listing(coordinates)})")
+        outside = region.beyond(self.points.detach().double(), _SLACK)
+        if bool(outside.any()):
+            first = ", ".join(f"{number:g}" for number in self.points[outside][0].tolist())
+            problem = f"{int(outside.sum())} of {len(self.points)} lie outside of the region, such as {first}"
+            raise SettingsError(
+                "the sensors", problem, "leave them out, or correct their units or the region"
+            )
         if not self.values:
             raise SettingsError("measurements", "no field is measured", "give values by field")
         if isinstance(self.deviation, Mapping) and set(self.deviation) != set(self.values):

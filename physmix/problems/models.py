@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from physmix.errors import SettingsError, listing
-from physmix.laws import Scaling, compile_complete
+from physmix.laws import Scaling
 from physmix.mixing import (
     Enrichment,
     Lifting,
@@ -21,10 +21,11 @@ from physmix.mixing import (
     random_features,
 )
 from physmix.mixing.partition import PartitionedFeatures
-from physmix.mixing.symmetry import Group, Symmetry, sign_of_features
+from physmix.mixing.symmetry import Symmetry
 from physmix.mixing.waves import default_waves, symmetric_waves, wave_features
 from physmix.problems.problem import Problem
 from physmix.problems.regions import Region
+from physmix.problems.symmetric import feature_group
 
 Subdomains = Sequence[int | Sequence[float]]
 
@@ -38,7 +39,7 @@ def feature_model(
     overlap: float = 1.0,
     margin: float = 0.4,
     activation: type[nn.Module] | None = None,
-    drift: Mapping[str, float] | None = None,
+    carried: Mapping[str, float] | None = None,
     walls: Sequence[Wall] = (),
     liftings: Sequence[Lifting] = (),
     enrichments: Sequence[Enrichment] = (),
@@ -61,8 +62,8 @@ def feature_model(
         overlap: see `partitioned_features`.
         margin: see `random_features`.
         activation: of the features, with a jet rule; tanh where omitted. Those of periodic regions are sines.
-        drift: a velocity by coordinate, such as that of a stream: features are drawn in coordinates that
-            move with it, and meet those of the box half-way through its time.
+        carried: the velocity by coordinate that features are carried with, such as that of a stream: they
+            are drawn in coordinates that move with it, and meet those of the box half-way through its time.
         walls: where fields equal the liftings, exactly; see `PotentialModel`.
         liftings: given potentials; see `PotentialModel`.
         enrichments: given functions among the features, such as those of `corner`.
@@ -114,16 +115,16 @@ def feature_model(
         )
     elif waves:
         if symmetries:
-            group = _group(problem, symmetries, scaling)
+            group = feature_group(problem, symmetries, scaling)
             network = symmetric_waves(box, features, waves, group, slope=steep, seed=seed)
         else:
             network = wave_features(box, features, waves, slope=steep, seed=seed)
     else:
         network = random_features(box, features, slope=steep, margin=margin, activation=function, seed=seed)
-    if drift:
+    if carried:
         if waves:
-            raise SettingsError("the drift", "the region is periodic", "leave it out")
-        _carry(network, region.coordinates, drift, scaling)
+            raise SettingsError("carried features", "the region is periodic", "leave carried out")
+        _carry(network, region.coordinates, carried, scaling)
     count = len(network(torch.zeros(1, len(box), dtype=torch.float64))[0])
     if enrichments:
         centre, length = (torch.tensor(one, dtype=torch.float64) for one in zip(*ends.values(), strict=True))
@@ -186,17 +187,6 @@ def _lawful(problem: Problem, network: nn.Module, potentials: int, **settings: A
     )
 
 
-def _group(problem: Problem, symmetries: Sequence[Symmetry], scaling: Scaling) -> Group:
-    """The symmetries of features, in scaled coordinates."""
-    fields, coordinates, region = problem.equations.fields, problem.coordinates, problem.region
-    laws = [law.homogeneous() for law in problem.laws]
-    constraint = compile_complete(laws, fields, coordinates)
-    signs = [sign_of_features(one, constraint, fields, coordinates) for one in symmetries]
-    centre = torch.tensor([scaling.centre[name] for name in coordinates], dtype=torch.float64)
-    length = torch.tensor([scaling.length[name] for name in coordinates], dtype=torch.float64)
-    return Group.of(symmetries, signs, region.box, region.around).scaled(centre, length)
-
-
 def _slopes(region: Region, features: int, slope: float | Sequence[float] | None) -> list[float]:
     """One for each coordinate; along a periodic one a number of waves."""
     if slope is None:
@@ -207,16 +197,16 @@ def _slopes(region: Region, features: int, slope: float | Sequence[float] | None
 
 
 def _carry(
-    network: nn.Module, coordinates: Sequence[str], drift: Mapping[str, float], scaling: Scaling
+    network: nn.Module, coordinates: Sequence[str], carried: Mapping[str, float], scaling: Scaling
 ) -> None:
     """Features of x in place of features of x - velocity * t."""
-    if "t" not in coordinates or (strange := set(drift) - set(coordinates)):
+    if "t" not in coordinates or (strange := set(carried) - set(coordinates)):
         what = "there is no time" if "t" not in coordinates else f"there is no {listing(sorted(strange))}"
-        raise SettingsError("the drift", what, "give a velocity along coordinates of space, beside t")
+        raise SettingsError("carried features", what, "give a velocity along coordinates of space, beside t")
     first = (network.features if isinstance(network, PartitionedFeatures) else network)[0]  # type: ignore[index]
     when = coordinates.index("t")
     with torch.no_grad():
-        for name, speed in drift.items():
+        for name, speed in carried.items():
             passed = speed * scaling.length["t"] / scaling.length[name]
             first.weight[:, when] -= passed * first.weight[:, coordinates.index(name)]
 

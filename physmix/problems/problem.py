@@ -39,7 +39,7 @@ class Problem:
         seed: of all points.
 
     Raises:
-        SettingsError: if the equations have other coordinates than the region.
+        SettingsError: if the equations have other coordinates than the region, or a condition is none.
     """
 
     region: Region
@@ -58,6 +58,10 @@ class Problem:
                 f"{listing(self.region.coordinates)}",
                 "give both the same, in the same order",
             )
+        if strange := [one for one in self.conditions if not isinstance(one, Condition | Pin | Measured)]:
+            problem = f"{type(strange[0]).__name__} is none"
+            remedy = "give Condition(...), Pin(...), or Measured(sensors.points, sensors.values)"
+            raise SettingsError("the conditions", problem, remedy)
         clash = set(self.unknowns) & {*self.equations.fields, *self.equations.coordinates}
         if clash:
             raise SettingsError(
@@ -129,7 +133,7 @@ class Problem:
             term
             for one in self.conditions
             if isinstance(one, Measured)
-            for term in one.terms(self.coordinates, self.equations.derived)
+            for term in one.terms(self.region, self.equations.derived)
         ]
         return found + held + pins + seen
 

@@ -173,6 +173,22 @@ class Region:
             inside &= limit(points) >= -1e-12
         return inside
 
+    def beyond(self, points: Float[Tensor, "point coordinate"], slack: float) -> Bool[Tensor, " point"]:
+        """Which points are outside of the box, or deep in a hole; limits are not looked at.
+
+        Args:
+            points: of any place.
+            slack: how far outside counts as inside, over the length of a side or the radius of a hole.
+        """
+        low, high = self._ends(points)
+        room = slack * (high - low)
+        repeated = torch.tensor([name in self.around for name in self.box])
+        within = (points >= low - room) & (points <= high + room) | repeated & points.isfinite()
+        outside = ~within.all(1)
+        for hole in self.holes:
+            outside |= hole.beyond(points, self.coordinates) < -slack * hole.radius
+        return outside
+
     def sample(self, count: int, seed: int = 0) -> Sample:
         """Quasi-random points inside (Sobol, scrambled)."""
         return self.points(count, seed).held().first(count)

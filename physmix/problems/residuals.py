@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from physmix.errors import SettingsError
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import Support, WeightLayout
 from physmix.problems.measured import DataTerm
+from physmix.problems.pieces import Piece, Pieces
 from physmix.problems.problem import Problem
 from physmix.problems.state import State, entries_of
 from physmix.problems.terms import Term
-
-_CHUNK = 2**19  # numbers of a Jacobian that are made at once: more do not stay in the caches
-_KEPT = 2**28  # numbers of channels that are kept between passes, 2 GiB; beyond, none are
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,6 @@ class Rows:
     support: Support
     term: int
     places: Tensor
-
-
-@dataclass(eq=False)
-class _Piece:
-    """Some points of a term that see the same potentials, with the roots of their shares."""
-
-    term: int
-    places: Tensor
-    points: Tensor
-    known: Mapping[str, Tensor]
-    roots: Tensor
-    support: Support
-    channels: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +76,6 @@ class Residuals:
         balance: a factor for each term, 1 at first; see `balanced`.
         names: of the residuals of each term.
         maps: from mixing weights to the derivatives that each term asks for.
-        kept: how many numbers are held between passes.
     """
 
     def __init__(self, problem: Problem, model: PotentialModel, terms: Sequence[Term] | None = None) -> None:
@@ -107,7 +90,12 @@ class Residuals:
             self.names.append(names)
             self.maps.append(DerivativeMap(model, entries))
         self.balance = [1.0] * len(self.terms)
-        self._held, self.kept = self._hold()
+        self._pieces = Pieces(self.terms, [len(names) for names in self.names], self.maps, self.layout)
+
+    @property
+    def kept(self) -> int:
+        """How many numbers are held between passes."""
+        return self._pieces.kept
 
     @property
     def count(self) -> int:
@@ -116,13 +104,12 @@ class Residuals:
 
     def forget(self) -> None:
         """Drop the channels that are kept: the hidden layers of the model have changed."""
-        for piece in self._held or ():
-            piece.channels = None
+        self._pieces.forget()
 
     def loss(self) -> float:
         """The sum of squares."""
         total = 0.0
-        for piece in self._pieces():
+        for piece in self._pieces:
             found, _, _ = self._state(piece)
             weighted = self._factor(piece.term) * piece.roots * torch.stack(list(found.values()))
             total += float(weighted.square().sum())
@@ -131,7 +118,7 @@ class Residuals:
     def sizes(self) -> dict[str, float]:
         """The root mean square of each residual, not weighted, by "term: residual"."""
         squares: dict[str, float] = {}
-        for piece in self._pieces():
+        for piece in self._pieces:
             term = self.terms[piece.term]
             for name, value in self._state(piece)[0].items():
                 label = f"{term.name}: {name}"
@@ -140,7 +127,7 @@ class Residuals:
 
     def rows(self) -> Iterator[Rows]:
         """The weighted residuals with their Jacobian, some at a time."""
-        for piece in self._pieces():
+        for piece in self._pieces:
             residual, jacobian = self._linear(piece)
             factor = self._factor(piece.term) * piece.roots
             rows = (factor * residual).flatten(), (factor[:, None] * jacobian).flatten(0, 1)
@@ -149,7 +136,7 @@ class Residuals:
     @property
     def pieces(self) -> list[int]:
         """The numbers of points that are evaluated at once, in all terms together."""
-        return [len(piece.places) for piece in self._one_by_one()]
+        return [len(piece.places) for piece in self._pieces.held]
 
     def local(
         self, number: int, numbers: Mapping[str, Tensor], *, live: bool, some: Tensor | None = None
@@ -162,11 +149,13 @@ class Residuals:
             live: whether hidden layers have changed, or are to be differentiated.
             some: places of points in the piece; their squares then stand for those of the whole piece.
         """
-        piece = self._one_by_one()[number]
+        piece = self._pieces.held[number]
         derivatives = self.maps[piece.term]
         places = torch.arange(len(piece.points)) if some is None else some
         points = piece.points[places]
-        channels = derivatives.channels(points, piece.support) if live else self._channels(piece)[:, places]
+        channels = (
+            derivatives.channels(points, piece.support) if live else self._pieces.channels(piece)[:, places]
+        )
         values = derivatives.values(points, piece.support, channels)
         inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
         spread = {name: value.expand(len(points)) for name, value in numbers.items()}
@@ -175,18 +164,6 @@ class Residuals:
         factor = self._factor(piece.term) * math.sqrt(share) * piece.roots[places]
         residual = factor * torch.stack(list(found.values()))
         return Local(residual, values, channels, piece.support, piece.term)
-
-    def _one_by_one(self) -> list[_Piece]:
-        """The pieces, to be taken in any order.
-
-        Raises:
-            SettingsError: if they are not held.
-        """
-        if self._held is None:
-            raise SettingsError(
-                "the points", "they are too many to be held", "give fewer, or solve for the last layer alone"
-            )
-        return self._held
 
     def balanced(self, exactness: float = 10.0) -> None:
         """Weigh every term so that a step of the weights changes each by as much.
@@ -201,7 +178,7 @@ class Residuals:
                 roots of these shares: what it leaves free is what the data decide.
         """
         squares, rows = [0.0] * len(self.terms), [0] * len(self.terms)
-        for piece in self._pieces():
+        for piece in self._pieces:
             residual, jacobian = self._linear(piece)
             sizes = jacobian[..., : len(piece.support.columns)].square().sum(2)
             squares[piece.term] += float((piece.roots**2 * sizes).sum())
@@ -218,35 +195,8 @@ class Residuals:
         term = self.terms[place]
         return math.sqrt(term.weight * self.balance[place] / len(term.points))
 
-    def _pieces(self) -> Iterable[_Piece]:
-        """All points, held or made anew."""
-        return self._cut() if self._held is None else self._held
-
-    def _hold(self) -> tuple[list[_Piece] | None, int]:
-        """The pieces, and how many numbers their channels have; none where these are too many."""
-        held, numbers = list[_Piece](), 0
-        for piece in self._cut():
-            width = len(self.maps[piece.term].monomials) * len(piece.support.potentials)
-            numbers += width * len(piece.points)
-            if numbers > _KEPT:
-                return None, 0
-            held.append(piece)
-        return held, numbers
-
-    def _cut(self) -> Iterator[_Piece]:
-        for number, term in enumerate(self.terms):
-            start = 0
-            for points, known, share in term.batches():
-                roots = share.sqrt()
-                for places, support in self.layout.supports(points):
-                    width = len(self.names[number]) * max(1, len(support.columns))
-                    for some in places.split(max(1, _CHUNK // width)):
-                        given = {name: value[some] for name, value in known.items()}
-                        yield _Piece(number, start + some, points[some], given, roots[some], support)
-                start += len(points)
-
     @torch.enable_grad()
-    def _linear(self, piece: _Piece) -> tuple[Tensor, Tensor]:
+    def _linear(self, piece: Piece) -> tuple[Tensor, Tensor]:
         """Residuals (residual, point) and Jacobian (residual, point, column) of a piece."""
         found, inputs, numbers = self._state(piece, differentiable=True)
         residual = torch.stack(list(found.values()))
@@ -259,22 +209,16 @@ class Residuals:
         )
         with torch.no_grad():
             entries, rest = slopes.split([len(inputs), len(numbers)], 1)
-            jacobian = self.maps[piece.term].jacobian(entries, piece.support, self._channels(piece))
+            jacobian = self.maps[piece.term].jacobian(entries, piece.support, self._pieces.channels(piece))
             return residual.detach(), torch.cat([jacobian, rest.transpose(1, 2)], 2)
 
-    @torch.no_grad()
-    def _channels(self, piece: _Piece) -> Tensor:
-        if piece.channels is None:
-            piece.channels = self.maps[piece.term].channels(piece.points, piece.support)
-        return piece.channels
-
     def _state(
-        self, piece: _Piece, *, differentiable: bool = False
+        self, piece: Piece, *, differentiable: bool = False
     ) -> tuple[Mapping[str, Tensor], dict[Entry, Tensor], dict[str, Tensor]]:
         """The residuals of a piece, and what they are functions of."""
         points, derivatives = piece.points, self.maps[piece.term]
         with torch.no_grad():
-            values = derivatives.values(points, piece.support, self._channels(piece))
+            values = derivatives.values(points, piece.support, self._pieces.channels(piece))
         inputs = dict(zip(derivatives.entries, values.unbind(0), strict=True))
         numbers = {name: points.new_full((len(points),), value) for name, value in self.unknowns.items()}
         if differentiable:
@@ -284,7 +228,7 @@ class Residuals:
             return self._found(piece, torch.arange(len(points)), inputs, numbers), inputs, numbers
 
     def _found(
-        self, piece: _Piece, chosen: Tensor, inputs: Mapping[Entry, Tensor], numbers: Mapping[str, Tensor]
+        self, piece: Piece, chosen: Tensor, inputs: Mapping[Entry, Tensor], numbers: Mapping[str, Tensor]
     ) -> Mapping[str, Tensor]:
         """The residuals of a piece at some of its points."""
         places = {name: piece.points[chosen, i] for i, name in enumerate(self.model.coordinates)}

@@ -17,7 +17,7 @@ from physmix.reconciliation.lawful import Fields, Grid, LawfulFields, Weights
 _STEPS, _SETTLED, _NEAR, _DAMPED = 60, 1e-14, 1e-3, 1e-2
 
 
-def reconcile(
+def nearest_lawful(
     fields: Fields,
     names: Sequence[str] | Mapping[str, Place],
     laws: Iterable[Law],

@@ -20,7 +20,7 @@ from physmix.errors import (
     listing,
     suggestion,
 )
-from physmix.grids import CollocatedGrid, PeriodicGrid, Place, PointGrid, StaggeredGrid
+from physmix.grids import CollocatedGrid, PeriodicGrid, Place, PointGrid, StaggeredGrid, drift
 from physmix.laws import Law
 from physmix.reconciliation.periodic import PeriodicLaws
 from physmix.reconciliation.sparse import SparseLaws
@@ -186,7 +186,7 @@ class LawfulFields:
         return solve(moved.flatten(0, 1).flatten(1)).view(moved.shape).movedim(2, -1)
 
     def violation(self, fields: Fields) -> dict[str, float]:
-        """max |L y - s| / max sum of |terms| of each law; of a total, its change over time."""
+        """max |L y - s| / max sum of |terms| of each law; of a total, its worst drift, see `grids.drift`."""
         found = {}
         for law in self.laws:
             if isinstance(fields, Mapping):
@@ -197,10 +197,10 @@ class LawfulFields:
                 assert isinstance(self.grid, CollocatedGrid)
                 terms = law_terms(doubles(fields), self.names, law, self.grid)
             if law.integral:
-                terms = terms.flatten(3).sum(3)
-                missed = (terms - terms[:, :, :1]).sum(0)
+                each = terms.flatten(3)
+                missed, size = drift(each.sum((0, 3)), each.abs().sum((0, 3))).worst
             else:
-                missed = terms.sum(0) - float(law.source)
-            size = float(terms.abs().sum(0).max())
-            found[law.name] = float(missed.abs().max()) / (size or 1.0)
+                missed = float((terms.sum(0) - float(law.source)).abs().max())
+                size = float(terms.abs().sum(0).max())
+            found[law.name] = missed / (size or 1.0)
         return found

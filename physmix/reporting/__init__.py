@@ -3,10 +3,11 @@
 from physmix.reporting.figures import Picture
 from physmix.reporting.page import RunReport, draw, render
 from physmix.reporting.panels import Bars, Curves, Image, Network, Panel, draw_panels
-from physmix.reporting.solved import Map, SolvedReport, draw_solved, render_solved
+from physmix.reporting.solved import Course, Map, SolvedReport, draw_solved, maps_of, render_solved
 
 __all__ = [
     "Bars",
+    "Course",
     "Curves",
     "Image",
     "Map",
@@ -18,6 +19,7 @@ __all__ = [
     "draw",
     "draw_panels",
     "draw_solved",
+    "maps_of",
     "render",
     "render_solved",
 ]

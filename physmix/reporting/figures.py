@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 mpl.rcParams.update({"font.size": 9, "axes.titlesize": 10, "figure.dpi": 130})
 
 _BEYOND = 1e30  # of what a roll-out that failed has; no axis has ticks for it
+_LEAST = 1e-17  # below what rounding leaves of anything
 LAWFUL, FREE = "#1b6ca8", "#c8553d"
+
+Judged = tuple[float, float]
+"""A relative violation, and up to which the law holds."""
 
 
 @dataclass(frozen=True)
@@ -82,28 +86,32 @@ def loss_figure(steps: Sequence[int], losses: Mapping[str, Sequence[float]]) -> 
     return figure
 
 
-def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tolerance: float) -> Figure:
-    """The relative violation of each law: lawful weights beside free ones."""
+def violation_figure(lawful: Mapping[str, Judged], free: Mapping[str, Judged]) -> Figure:
+    """The relative violation of each law and its own tolerance: lawful weights beside free ones."""
     laws = list(lawful or free)
     figure = Figure(figsize=(6.4, 0.9 + 0.55 * len(laws)), layout="constrained")
     axis = figure.subplots()
-    least = 1e-17
     shift = 0.18 if lawful and free else 0.0
-    for offset, values, label, colour in (
+    marks = []
+    for offset, judged, label, colour in (
         (-shift, lawful, "lawful weights", LAWFUL),
         (shift, free, "free weights", FREE),
     ):
-        if values:
-            places = np.arange(len(laws)) + offset
-            sizes = [values.get(law, 0.0) for law in laws]
-            widths = [min(max(s, 2 * least), 10.0) if math.isfinite(s) else 10.0 for s in sizes]
+        if judged:
+            rows = [(place + offset, *judged[law]) for place, law in enumerate(laws) if law in judged]
+            places, sizes, tolerances = zip(*rows, strict=True)
+            widths = [min(max(s, 2 * _LEAST), 10.0) if math.isfinite(s) else 10.0 for s in sizes]
             axis.barh(places, widths, height=0.34, left=0.0, color=colour, label=label)
-            for place, width, size in zip(places, widths, sizes, strict=True):
-                axis.text(width * 1.5, place, f"{size:.0e}", va="center", fontsize=8)
+            for place, width, size, bound in zip(places, widths, sizes, tolerances, strict=True):
+                beside = bound if width < bound < 1e3 * width else width  # not under the mark
+                axis.text(beside * 1.5, place, f"{size:.0e}", va="center", fontsize=8)
+            marks += [(tolerance, place) for tolerance, place in zip(tolerances, places, strict=True)]
+    at, places = zip(*marks, strict=True)
+    low, high = (np.array(places) + end for end in (-0.17, 0.17))
+    axis.vlines(at, low, high, color="black", linewidth=1.6, label="tolerance")
     axis.set_xscale("log")
-    axis.set_xlim(least, 1e2)
+    axis.set_xlim(_LEAST, 1e2)
     axis.xaxis.set_major_locator(LogLocator(base=10, numticks=8))
-    axis.axvline(tolerance, color="black", linewidth=0.8, linestyle="--", label="tolerance")
     axis.set_yticks(range(len(laws)), [law.replace("_", " ") for law in laws])
     axis.invert_yaxis()
     axis.set_xlabel("relative violation")
@@ -112,27 +120,39 @@ def violation_figure(lawful: Mapping[str, float], free: Mapping[str, float], tol
 
 
 def rollout_figure(lawful: Mapping[str, Any] | None, free: Mapping[str, Any] | None) -> Figure:
-    """The error of a roll-out by step, and how far its totals are from the first ones, of each run."""
-    figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+    """The error of a roll-out by step, and how far its totals drift, of each run in both precisions.
+
+    A drift of zero is drawn at 1e-17.
+    """
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     errors, drifts = figure.subplots(1, 2)
+    styles = ({"linewidth": 1.8}, {"linewidth": 6.0, "alpha": 0.35})  # each is seen where both are the same
     for run, path, colour in (("lawful weights", lawful, LAWFUL), ("free weights", free, FREE)):
         if path is None:
             continue
-        errors.plot(_shown(path["nrmse"]), color=colour, label=run)
-        for (precision, values), line in zip(path["drift"].items(), ("-", "--"), strict=False):
-            drifts.semilogy(_shown(values), line, color=colour, label=f"{run}, {precision}")
-    errors.set(
-        xlabel="step", ylabel="nRMSE, mean of the fields", title="error of the roll-out", ylim=(0, None)
-    )
-    drifts.set(xlabel="step", ylabel="drift / sum of magnitudes", title="totals")
-    errors.legend(loc="lower right")
-    drifts.legend(loc="center right")
+        errors.plot(_shown(path["nrmse"]), color=colour, linewidth=1.8)
+        for (precision, values), style in zip(path["drift"].items(), styles, strict=False):
+            sizes = [max(value, _LEAST) for value in _shown(values[1:])]
+            steps = range(1, len(values))
+            drifts.semilogy(steps, sizes, color=colour, label=f"{run}, {precision}", **style)
+    errors.set_ylim(0, None)
+    drifts.set_ylim(_LEAST / 3, None)
+    for axis, label, title in (
+        (errors, "nRMSE, mean of the fields", "error of the roll-out"),
+        (drifts, "drift / largest sum of |terms| so far", "totals"),
+    ):
+        axis.set_title(title, fontsize=13)
+        axis.set_xlabel("step", fontsize=12)
+        axis.set_ylabel(label, fontsize=12)
+        axis.tick_params(labelsize=11)
+        axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", frameon=False, ncols=2, fontsize=12)
     return figure
 
 
 def _shown(values: Sequence[float | None]) -> list[float]:
-    """What has a place on an axis: neither zero, nor beyond all measure, nor what JSON has as null."""
-    return [value if value and abs(value) < _BEYOND else math.nan for value in values]
+    """What has a place on an axis: nothing that is beyond all measure, or that JSON has as null."""
+    return [math.nan if value is None or not abs(value) < _BEYOND else value for value in values]
 
 
 def pace_figure(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]) -> Figure:

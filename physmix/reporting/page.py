@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from physmix.reporting.figures import (
+    Judged,
     Picture,
     as_png,
     field_figure,
@@ -44,7 +45,6 @@ class RunReport:
         laws: text of each judged law.
         history: steps and losses.
         pictures: predicted beside true fields.
-        tolerance: up to which a law is said to hold.
         command: that trains the missing twin.
     """
 
@@ -53,14 +53,13 @@ class RunReport:
     laws: Mapping[str, str]
     history: Mapping[str, Any]
     pictures: Sequence[Picture]
-    tolerance: float
     command: str
 
 
 def draw(report: RunReport) -> dict[str, bytes]:
-    """The figures of a report as PNG files: violations, fields, losses."""
+    """The figures of a report as PNG files: violations, fields, losses, and the roll-out if there is one."""
     figures = {
-        "violations": violation_figure(*_numbers(report), report.tolerance),
+        "violations": violation_figure(*(_judged(run) for run in _sides(report))),
         "fields": field_figure(report.pictures),
         "losses": loss_figure(report.history["steps"], report.history["losses"]),
     }
@@ -105,21 +104,27 @@ def _sides(report: RunReport) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return (other, own) if own["law"] == "none" else (own, other)
 
 
-def _numbers(report: RunReport) -> tuple[dict[str, float], dict[str, float]]:
-    lawful, free = (
-        {law: number(value) for law, value in run["violations"].items()} for run in _sides(report)
-    )
-    return lawful, free
+def _judged(run: Mapping[str, Any]) -> dict[str, Judged]:
+    """Of each law the violation that is largest beside its tolerance, by which the law holds or does not."""
+
+    def ratio(judged: Judged) -> float:
+        size, tolerance = judged
+        return math.inf if math.isnan(size) else size / tolerance
+
+    found: dict[str, list[Judged]] = {}
+    for finding in run["findings"]:
+        found.setdefault(finding["law"], []).append((number(finding["violation"]), finding["tolerance"]))
+    return {law: max(several, key=ratio) for law, several in found.items()}
 
 
 def _violations(report: RunReport) -> str:
-    lawful, free = _sides(report)
+    lawful, free = (_judged(run) for run in _sides(report))
 
-    def cell(run: Mapping[str, Any], law: str) -> str:
-        if law not in run["violations"]:
+    def cell(judged: Mapping[str, Judged], law: str) -> str:
+        if law not in judged:
             return "-"
-        held = all(finding["holds"] for finding in run["findings"] if finding["law"] == law)
-        return f"<span class='{'holds' if held else 'broken'}'>{number(run['violations'][law]):.1e}</span>"
+        size, tolerance = judged[law]
+        return f"<span class='{'holds' if size <= tolerance else 'broken'}'>{size:.1e}</span>"
 
     rows = [
         [f"{escape(law)}<br><code>{escape(text)}</code>", cell(lawful, law), cell(free, law)]
@@ -127,10 +132,13 @@ def _violations(report: RunReport) -> str:
     ]
     listed = table(["law", "lawful weights", "free weights"], rows, raw=True)
     methods = ", ".join(dict.fromkeys(f["method"] for f in report.metrics["findings"]))
+    bounds = [finding["tolerance"] for finding in report.metrics["findings"]]
+    least, most = (f"<span class='number'>{bound:.0e}</span>" for bound in (min(bounds), max(bounds)))
     note = (
-        f"<p>Relative violation max |L y| / max (sum of |terms|), the larger of: {escape(methods)}; "
-        f"a law holds up to <span class='number'>{report.tolerance:.0e}</span>, or to what rounding "
-        "alone may cause.</p>"
+        f"<p>Relative violation max |L y| / max (sum of |terms|), the largest beside its tolerance of: "
+        f"{escape(methods)}; a law holds up to its tolerance, {least}"
+        f"{'' if least == most else f' to {most}'}, by the precision and by what rounding alone may "
+        "cause.</p>"
     )
     if report.twin is None:
         note += f"<p>To see the other side: <code>{escape(report.command)}</code></p>"
@@ -155,9 +163,14 @@ def _rollout(report: RunReport, figures: Mapping[str, bytes]) -> list[str]:
     laws = next(iter(report.metrics["rollout_drift"].values()))
     rows = [[law, *(f"{number(values.get(law)):.1e}" for values in columns.values())] for law in laws]
     title = f"<h2>A roll-out of {report.metrics['rollout_steps']} steps</h2>"
+    note = (
+        "<p>Drift of a total Q: |Q(t) - Q(0)| over the largest sum of |terms| up to t, for the step and the "
+        "trajectory where it is worst. A drift of zero is drawn at 1e-17.</p>"
+    )
     return [
         title,
         table(["drift of", *columns], rows),
+        note,
         image(figures["rollout"], "errors and totals by step"),
     ]
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from physmix.reporting.figures import FREE, LAWFUL, as_png
 
 _COLOURS = (LAWFUL, FREE, "#e0a030", "#5b8c5a", "#7d5ba6", "#444444", "#b07aa1", "#76b7b2")
-_MORE = ("#9c755f", "#ff9da7", "#bab0ac", "#59a14f", "#edc948", "#a0cbe8", "#d4a6c8", "#bcd634")
+_MORE = ("#9c755f", "#ff9da7", "#bab0ac", "#59a14f", "#f2e34c", "#a0cbe8", "#d4a6c8", "#bcd634")
 _DASHES = ("-", "--", "-.", ":")
 
 
@@ -34,6 +34,7 @@ class Curves:
         limits: of the ordinate.
         marks: places along the abscissa, by name.
         polar: whether the abscissa is an angle in degrees around a circle.
+        equal: whether both axes have one scale, as a plane has.
         dots: whether points are drawn instead of lines.
         colours: of the lines, where they mean something.
     """
@@ -45,6 +46,7 @@ class Curves:
     limits: tuple[float, float] | None = None
     marks: Mapping[str, float] = field(default_factory=dict)
     polar: bool = False
+    equal: bool = False
     dots: bool = False
     colours: Sequence[str] = ()
 
@@ -62,6 +64,8 @@ class Curves:
             axis.set_xscale("log")
         if "y" in self.logarithmic:
             axis.set_yscale("log")
+        if self.equal:
+            axis.set_aspect("equal", "datalim")
         if self.limits is not None:
             axis.set_ylim(*self.limits)
         for (name, place_), colour in zip(self.marks.items(), reversed(_COLOURS), strict=False):
@@ -122,7 +126,7 @@ class Image:
         if self.labels:
             patches = [Patch(color=c, label=name) for c, name in zip(colours, self.labels, strict=True)]
             axis.legend(
-                handles=patches, fontsize=6.5, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
+                handles=patches, fontsize=7.5, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False
             )
         elif self.unit:
             axis.figure.colorbar(shown, ax=axis, shrink=0.85, label=self.unit)

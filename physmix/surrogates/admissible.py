@@ -76,10 +76,12 @@ class Bounds(AdmissibleSet):
     def share(self, state: State, change: State) -> Float[Tensor, "*point"]:
         """Up to the bound that is met first."""
         value, step = state[..., self.index], change[..., self.index]
+        size, kind = step.abs(), torch.finfo(step.dtype)
         bound = torch.where(step < 0, value.new_tensor(self.low), value.new_tensor(self.high))
-        room = (bound - value) * step.sign()
-        reached = room.clamp_min(0) / step.abs().clamp_min(torch.finfo(step.dtype).tiny)
-        return torch.where(room >= step.abs(), 1.0, reached).amin(-1).clamp_max(1.0)
+        # An infinite bound times no step would be no number, and over a step have no gradient.
+        room = torch.minimum((bound.clamp(kind.min, kind.max) - value) * step.sign(), size)
+        reached = room.clamp_min(0) / size.clamp_min(kind.tiny)
+        return torch.where(room >= size, 1.0, reached).amin(-1)
 
 
 class PositiveGas(AdmissibleSet):
@@ -137,6 +139,7 @@ class PositiveGas(AdmissibleSet):
         rho_1, momenta_1, energy_1 = self._parts(change, 0.0)
         tiny = torch.finfo(state.dtype).tiny
         thinner = (rho - _ABOVE * self.density).clamp_min(0) / (-rho_1).clamp_min(tiny)
+        thinner = torch.where(rho_1 < 0, thinner, 1.0)  # a cell at the least density may be refilled
         # 2 rho e - |m|^2 = a + b s + c s^2, positive at s = 0
         a = (2 * rho * energy - momenta.square().sum(-1)).clamp_min(0)
         b = 2 * (rho * energy_1 + rho_1 * energy - (momenta * momenta_1).sum(-1))

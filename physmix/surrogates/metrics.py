@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from physmix import grids
+
 States = Float[Tensor, "batch time *grid field"]
 ByTime = Float[Tensor, "time field"]
 
@@ -33,10 +35,10 @@ def conserved_error(predicted: States, true: States) -> ByTime:
 
 
 def drift(states: States) -> ByTime:
-    """How far totals are from the first ones, over the first sums of magnitudes; the worst of the batch."""
+    """How far the total of each field is from its first one, of the worst of the batch; see `grids.drift`."""
     grid = tuple(range(2, states.ndim - 1))
-    totals, size = states.double().sum(grid), states[:, :1].double().abs().sum(grid)
-    return ((totals - totals[:, :1]).abs() / size).amax(0)
+    values = states.double()
+    return grids.drift(values.sum(grid), values.abs().sum(grid)).relative.amax(0)
 
 
 def spectrum(states: Float[Tensor, "batch *grid field"]) -> Float[Tensor, "wave field"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +21,18 @@ def total_rows(laws: Iterable[Law], fields: Sequence[str]) -> Float[Tensor, "law
         if law.integral
     ]
     return torch.tensor(rows, dtype=torch.float64).view(-1, len(fields))
+
+
+def drawn_noise(
+    shape: Sequence[int], *, seed: int, step: int, places: Iterable[int]
+) -> Float[Tensor, "place ..."]:
+    """Normal noise of deviation one for the pieces at some places in the batch of a step.
+
+    It follows from the seed, the step and the place alone: a piece has the same noise however many processes
+    share the batch, and again after a resume.
+    """
+    draw = (np.random.default_rng([seed, step, place]).standard_normal(shape) for place in places)
+    return torch.from_numpy(np.stack(list(draw)))
 
 
 class NextState:
@@ -64,9 +77,8 @@ class NextState:
         pieces = self.batches(step).to(self.device)
         state, unit = pieces[:, 0], self.unit.to(pieces)
         if self.noise:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-            drawn = torch.randn(state.shape, generator=generator, dtype=state.dtype).to(state)
-            state = state + self.noise * unit[0].sqrt() * drawn
+            drawn = drawn_noise(state.shape[1:], seed=self.seed, step=step, places=self.batches.places)
+            state = state + self.noise * unit[0].sqrt() * drawn.to(state)
         start, errors, missed = state, [], []
         for number in range(1, pieces.shape[1]):
             state = self.model(state)

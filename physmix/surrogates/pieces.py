@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,8 +12,19 @@ from torch import Tensor
 from physmix.errors import SettingsError
 from physmix.flows import Window, Windows
 
-Batches = Callable[[int], Float[Tensor, "batch time *grid field"]]
-"""The pieces of trajectories of a step; the step alone decides which."""
+
+@runtime_checkable
+class Batches(Protocol):
+    """The pieces of trajectories of each step; the step alone decides which."""
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Where the pieces of this process are in the batch of all that train together."""
+        ...
+
+    def __call__(self, step: int) -> Float[Tensor, "batch time *grid field"]:
+        """The pieces of a step, those of this process."""
+        ...
 
 
 class Pieces:
@@ -21,15 +33,22 @@ class Pieces:
     Args:
         states: whole trajectories.
         unroll: steps in a piece, which has one stored time more.
-        batch: pieces for each step.
+        batch: pieces for each step, of all processes together.
         seed: of their order.
+        share: the number of this process, and how many share each batch.
 
     Raises:
-        SettingsError: if there are fewer pieces than a batch has.
+        SettingsError: if there are fewer pieces than a batch has, or processes cannot share it evenly.
     """
 
     def __init__(
-        self, states: Float[Tensor, "trajectory time *grid field"], *, unroll: int, batch: int, seed: int
+        self,
+        states: Float[Tensor, "trajectory time *grid field"],
+        *,
+        unroll: int,
+        batch: int,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.states, self.unroll, self.batch, self.seed = states, unroll, batch, seed
         self.starts = states.shape[1] - unroll
@@ -43,13 +62,18 @@ class Pieces:
                 else f"unroll={unroll}",
                 "lower test_steps, unroll or batch, or give longer trajectories",
             )
+        rank, processes = share
+        if batch % processes:
+            problem = f"a batch of {batch} cannot be shared by {processes} processes"
+            raise SettingsError("the task", problem, "give a multiple of them")
+        self.places: Sequence[int] = range(rank, batch, processes)
 
     def __call__(self, step: int) -> Float[Tensor, "batch time *grid field"]:
-        """The pieces of a step."""
+        """The pieces of a step, those of this process."""
         epoch, place = divmod(step, self.count // self.batch)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         order = torch.randperm(self.count, generator=generator)
-        chosen = order[place * self.batch : (place + 1) * self.batch]
+        chosen = order[place * self.batch : (place + 1) * self.batch][list(self.places)]
         pieces = [
             self.states[number // self.starts, start : start + self.unroll + 1]
             for number in chosen.tolist()
@@ -82,11 +106,12 @@ class Streamed:
             problem = f"history={windows.history}, and {len(windows)} batches"
             raise SettingsError("the data", problem, "give history=1, and a batch that files can fill")
         self.windows, self._loader = windows, windows.loader(workers=workers)
+        self.places: Sequence[int] = windows.places
         self._running: Iterator[Window] = iter(())
         self._next = -1
 
     def __call__(self, step: int) -> Float[Tensor, "batch time *grid field"]:
-        """The pieces of a step."""
+        """The pieces of a step, those of this process."""
         if step != self._next:
             self._seek(step)
         window = next(self._running, None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from physmix.errors import SettingsError, ShapeError, listing
+from physmix.errors import SettingsError, ShapeError, listing, suggestion
 from physmix.mixing import CollocatedLayer, Fluxes, FluxLayer, claim_laws
 from physmix.surrogates.admissible import AdmissibleSet
 from physmix.surrogates.limiting import advance
@@ -39,7 +40,8 @@ class LawfulStep(nn.Module):
         parts: in which a flux that would leave `members` is given; see `physmix.surrogates.limiting`.
 
     Raises:
-        SettingsError: for members with a head that has no fluxes.
+        SettingsError: for members with a head that has no fluxes; for a mean or size of a field that is not
+            there, or that is not finite; for a size that is not positive.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LawfulStep(nn.Module):
         self.fields = head.fields
         self.claim = claim_laws(head.laws, head.fields, kept=True)
         for name, values, default in (("mean", mean, 0.0), ("size", size, 1.0)):
+            _check_units(name, values or {}, self.fields)
             vector = [(values or {}).get(field, default) for field in self.fields]
             self.register_buffer(name, torch.tensor(vector, dtype=torch.float64))
         self.register_state_dict_post_hook(_without_metadata)
@@ -93,6 +96,16 @@ class LawfulStep(nn.Module):
     def forward(self, state: State) -> State:
         """The state one step later."""
         return self.advance(state)[0]
+
+
+def _check_units(what: str, values: Mapping[str, float], fields: Sequence[str]) -> None:
+    for field, value in values.items():
+        if field not in fields:
+            problem = f"there is no field {field!r}{suggestion(field, fields)}"
+            raise SettingsError(f"the {what} of fields", problem, f"choose from {listing(fields)}")
+        if not math.isfinite(value) or (what == "size" and value <= 0):
+            remedy = "give the size of its values; leave it out where it is zero everywhere"
+            raise SettingsError(f"the {what} of fields", f"that of {field} is {value}", remedy)
 
 
 def _without_metadata(module: nn.Module, state: dict[str, Any], prefix: str, local: object) -> None:

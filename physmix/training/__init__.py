@@ -7,18 +7,19 @@ from physmix.training.checkpoint import (
     save_checkpoint,
 )
 from physmix.training.data import FlowData
-from physmix.training.fields import as_flow, as_mesh
+from physmix.training.fields import as_flow, as_meshes
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import Forecast, forecast
 from physmix.training.history import History
 from physmix.training.inference import Inference, infer
 from physmix.training.loop import PRECISIONS, check_precision, fit
-from physmix.training.marching import March, march
+from physmix.training.marching import March, march, window_ends, window_of
 from physmix.training.posterior import Estimate, Posterior
 from physmix.training.processes import Processes, joined
 from physmix.training.quantities import Quantities, Quantity
 from physmix.training.saved import load_solution, save_solution
 from physmix.training.solution import Solution, solve
+from physmix.training.solved import Solved
 from physmix.training.solvers import LBFGS, SOAP, SOLVERS, Adam, GaussNewton, LevenbergMarquardt, Solver
 from physmix.training.stages import Stage, Task
 from physmix.training.trace import Step, Trace
@@ -42,13 +43,14 @@ __all__ = [
     "Quantities",
     "Quantity",
     "Solution",
+    "Solved",
     "Solver",
     "Stage",
     "Step",
     "Task",
     "Trace",
     "as_flow",
-    "as_mesh",
+    "as_meshes",
     "check_precision",
     "fit",
     "fit_fields",
@@ -63,4 +65,6 @@ __all__ = [
     "save_checkpoint",
     "save_solution",
     "solve",
+    "window_ends",
+    "window_of",
 ]

@@ -20,6 +20,7 @@ from physmix.training.weights import Weights
 
 _LEAST = 1e-16  # damping, over the root of the number of columns
 _RAISED = 1e-9  # the least that a rejected step leaves
+_SHARE = 0.01  # of one residual: unknowns are then a tenth of their deviation from the least sum
 _STALLED = 0.05  # a step that promises to lower the root of the loss by less is the last one
 
 
@@ -65,7 +66,7 @@ class DampedRun:
         least: float | None = None,
     ) -> None:
         self._weights, self._system, self._rule, self._least = weights, system, rule, least
-        self._size = math.sqrt(weights.count)
+        self._size, self._rows = math.sqrt(weights.count), weights.residuals.count
         # The vector is the truth: coordinates that are read from lawful weights differ in their last bit.
         self._at, self.reason = weights.vector(), ""
         self._damping, self._loss = rule.start, finite_loss(weights)
@@ -97,6 +98,8 @@ class DampedRun:
         if self._damping <= _LEAST and lowered < most:
             few = f"{_STALLED:.0%}" if self._least is None else f"{self._least:g} in the sum of squares"
             self.reason = f"no step lowers the residuals by more than {few}"
+        elif self._damping <= _LEAST and reached - system.left <= _SHARE * system.left / self._rows:
+            self.reason = "the last step reached the minimum of its linear model"
         gain = (loss - reached) / lowered if lowered > 0 else 0.0
         fall = min(max(self._rule.fall, 1 - (2 * gain - 1) ** 3), self._rule.growth)
         fall = fall if self._rule.by_gain else self._rule.fall

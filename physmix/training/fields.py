@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 
@@ -11,12 +9,12 @@ from physmix.errors import SettingsError
 from physmix.flows import Flow, Mesh
 from physmix.problems import MeshRegion
 from physmix.problems.state import space
-from physmix.training.solution import Solution
+from physmix.training.solved import Solved
 
 _VECTORS, _SCALARS = {"u": "velocity"}, {"p": "pressure"}  # what other programs call them
 
 
-def as_flow(solution: Solution, name: str, points: int = 100, times: int = 11) -> Flow:
+def as_flow(solution: Solved, name: str, points: int = 100, times: int = 11) -> Flow:
     """The fields at the centres of even cells over the box of the region; zero outside of it.
 
     The velocity u and the pressure p go by these names.
@@ -57,7 +55,10 @@ def as_flow(solution: Solution, name: str, points: int = 100, times: int = 11) -
 
     found = {
         f: stored(state[f])
-        for f in (*solution.model.fields, *(n for n in problem.equations.derived if n in _SCALARS))
+        for f in (
+            *solution.problem.equations.fields,
+            *(n for n in problem.equations.derived if n in _SCALARS),
+        )
     }
     vectors = {}
     for vector in problem.equations.vectors:
@@ -80,8 +81,13 @@ def as_flow(solution: Solution, name: str, points: int = 100, times: int = 11) -
     )
 
 
-def as_mesh(solution: Solution, flow: Flow) -> Mesh:
-    """The fields at the last time, for ParaView: on the mesh of the region, or at the points of a grid."""
+def as_meshes(solution: Solved, flow: Flow) -> list[Mesh]:
+    """The fields for ParaView at each time of a flow: on the mesh of the region, or at its grid.
+
+    Args:
+        solution: whose fields are taken.
+        flow: as `as_flow` makes it.
+    """
     region, names = solution.problem.region, solution.problem.coordinates
     axes = space(names)
     if isinstance(region, MeshRegion):
@@ -91,13 +97,19 @@ def as_mesh(solution: Solution, flow: Flow) -> Mesh:
         grid = np.stack(np.meshgrid(*flow.axes.values(), indexing="ij"), -1)
         fluid = np.ones(flow.grid, bool) if flow.solid is None else ~flow.solid
         places, cells = grid[fluid], _quads(fluid)
-    full = torch.zeros(len(places), len(names), dtype=torch.float64)
-    for i, name in enumerate(names):
-        full[:, i] = region.box["t"][1] if name == "t" else torch.from_numpy(places[:, axes.index(name)])
-    state = solution.at(full)
-    fields: Mapping[str, np.ndarray] = {name: state[name].numpy() for name in solution.model.fields}
+    at = torch.zeros(len(places), len(names), dtype=torch.float64)
+    for axis, values in zip(axes, places.T, strict=True):
+        at[:, names.index(axis)] = torch.from_numpy(values)
     wide = np.pad(places, [(0, 0), (0, max(0, 2 - len(axes)))])
-    return Mesh(wide, cells, fields)
+    meshes = []
+    for time in flow.time:
+        if "t" in names:
+            at[:, names.index("t")] = float(time)
+        state = solution.at(at)
+        meshes.append(
+            Mesh(wide, cells, {name: state[name].numpy() for name in solution.problem.equations.fields})
+        )
+    return meshes
 
 
 def _quads(fluid: np.ndarray) -> dict[str, np.ndarray]:

@@ -59,6 +59,11 @@ class _InOrder:
         self.slope = self._spread(torch.cat(self._system.gradient))
         self.sizes = self._spread(torch.cat(self._system.squares).sqrt())
 
+    @property
+    def left(self) -> float:
+        """The least sum of the last solve."""
+        return self._system.left
+
     def solve(self, damping: float) -> Tensor:
         """d."""
         return self._spread(self._system.solve(damping))

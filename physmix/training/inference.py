@@ -18,6 +18,7 @@ from physmix.training.trace import Step, Trace
 
 _LADDER = (0.3, 1.0, 3.0, 10.0, 30.0)  # of exactness
 _FIRST = 0.05  # deviation of noise that is not known, over that of the values
+_SMALLEST, _LARGEST = 1e-100, 1e100  # of deviations, whose squares are numbers
 _ROUNDS = 10  # of estimates of the noise; each changes the last by far less
 _CONVERGED = 1e-2  # of the sum of squares, in units of variance: 0.1 standard errors
 
@@ -93,9 +94,14 @@ def infer(
         features: of `feature_model`.
 
     Raises:
-        SettingsError: if nothing is measured, or there are too few measurements to estimate the noise.
+        SettingsError: if nothing is measured, or exactness is not positive, or the noise cannot be
+            estimated since there are too few measurements, or they do not vary.
         UnsupportedLawError, NoFreedomError: see `PotentialModel`.
     """
+    if exactness is not None and not (math.isfinite(exactness) and exactness > 0):
+        raise SettingsError(
+            "an inference", f"exactness={exactness}", "give a positive number, or leave it out"
+        )
     start = model is None
     model = feature_model(problem, **features) if model is None else model  # type: ignore[arg-type]
     residuals = Residuals(problem, model)
@@ -106,7 +112,7 @@ def infer(
         residuals.layout.set(torch.zeros(residuals.layout.count, dtype=torch.float64))
     for i, term in data.items():
         if term.estimated:
-            residuals.balance[i] = 1 / max(_FIRST * float(term.known["measured"].std()), 1e-300) ** 2
+            residuals.balance[i] = 1 / (_FIRST * _spread(term)) ** 2
     ladder = _LADDER if exactness is None else (exactness,)
     residuals.balanced(min(ladder))
     solve_last_layer(residuals, steps=steps, least=1.0, progress=progress)
@@ -137,6 +143,18 @@ def infer(
         residuals.loss() / count,
         math.sqrt(2 / count),
     )
+
+
+def _spread(term: DataTerm) -> float:
+    """The deviation of what was measured, which a first guess of its noise is a share of."""
+    spread = float(term.known["measured"].std(correction=0))
+    if not spread > 0:
+        problem = f"all {len(term.points)} measurements of {term.name} are the same number"
+        raise SettingsError("the noise", problem, "give its deviation, or a Condition in their place")
+    if not _SMALLEST < spread < _LARGEST:
+        problem = f"measurements of {term.name} vary by {spread:.3g}, whose square is not a number here"
+        raise SettingsError("the noise", problem, "give them in other units")
+    return spread
 
 
 def _noise_estimated(
@@ -173,6 +191,9 @@ def _estimated(residuals: Residuals, data: Mapping[int, DataTerm], posterior: Po
             raise SettingsError("the noise", problem, "give its deviation, or fewer features")
         (name,) = residuals.names[i]
         variance = sizes[f"{term.name}: {name}"] ** 2 * len(term.points) / left
+        if not variance > 0:
+            problem = f"{term.name} is fitted without any error"
+            raise SettingsError("the noise", problem, "give its deviation")
         changed = changed or abs(variance * residuals.balance[i] - 1) > 0.01
         residuals.balance[i] = 1 / variance
         free = min(free, left)

@@ -75,6 +75,11 @@ class _Orthogonal:
         (self.slope,), (squares,) = self._system.gradient, self._system.squares
         self.sizes = squares.sqrt()
 
+    @property
+    def left(self) -> float:
+        """The least sum of the last solve."""
+        return self._system.left
+
     def solve(self, damping: float) -> Tensor:
         """d."""
         return torch.where(unseen(self.sizes), 0.0, self._system.solve(damping))

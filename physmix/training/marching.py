@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from physmix.errors import SettingsError
+from physmix.errors import SettingsError, listing
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import Entry
-from physmix.problems import Condition, Measured, Part, Pin, Problem, Region, State, feature_model
+from physmix.problems import Condition, Measured, Part, Pin, Points, Problem, State, feature_model
 from physmix.problems.terms import Given
+from physmix.training.saved import remembered
 from physmix.training.solution import Solution, solve
-from physmix.training.totals import carry_totals, conserved, density_total, given_total, outflow
+from physmix.training.solved import FromFields
+from physmix.training.totals import at_start, carry_totals, given_at_start
 from physmix.training.trace import Step
 
 
 @dataclass(frozen=True)
-class March:
+class March(FromFields):
     """Solutions of windows of time that follow each other.
 
     Laws are exact inside of each window; from one to the next, fields are continuous as far as the
@@ -40,32 +43,32 @@ class March:
     windows: tuple[Solution, ...]
 
     @property
+    def unknowns(self) -> Mapping[str, float]:
+        """None: problems with unknown numbers do not march."""
+        return {}
+
+    @property
     def residuals(self) -> dict[str, float]:
         """The largest root mean square of each residual over the windows."""
-        names = dict.fromkeys(name for one in self.windows for name in one.residuals)
-        return {name: max(one.residuals.get(name, 0.0) for one in self.windows) for name in names}
+        return _largest([one.residuals for one in self.windows])
 
-    def imbalances(self) -> dict[str, float]:
-        """For each law of what is conserved and given at the start, how far its total is off at worst.
+    @property
+    def fresh(self) -> dict[str, float]:
+        """The same at points that the solver has not seen."""
+        return _largest([one.fresh for one in self.windows])
 
-        That is the total at the end of a window, less what is given at the start, and what has flowed out
-        since; over the integrals of the sizes of the density and of its flux through the boundary.
-        """
-        given = _given_at_start(self.problem)
-        found = {}
-        for one in conserved(self.problem.laws):
-            if one.density not in given:
-                continue
-            left = given_total(one, given, self.windows[0])
-            worst = size = passed = 0.0
-            for window in self.windows:
-                left -= outflow(one, window)
-                passed += outflow(one, window, size=True)
-                low, high = window.problem.region.box["t"]
-                worst = max(worst, abs(density_total(one, window, high) - left))
-                size = max(size, density_total(one, window, low, size=True))
-            found[one.law] = worst / (size + passed) if size + passed else worst
-        return found
+    @property
+    def weighing(self) -> str:
+        """How terms were weighed against each other in the first window, in words."""
+        return self.windows[0].weighing
+
+    @property
+    def limited_by(self) -> str:
+        """What limits the error in the window whose residuals are largest, in words."""
+        sizes = [max(one.fresh.values(), default=0.0) for one in self.windows]
+        worst = sizes.index(max(sizes))
+        where = f"window {worst + 1} of {len(sizes)}: " if len(sizes) > 1 else ""
+        return f"{where}{self.windows[worst].limited_by}"
 
     def at(self, points: Float[Tensor, "point coordinate"]) -> State:
         """Fields and their derivatives at points, as of a `Solution`."""
@@ -96,6 +99,7 @@ def march(
     windows: int | Sequence[float],
     *,
     steps: int | tuple[int, int] = 20,
+    balance: bool = True,
     guess: Mapping[str, Given] | None = None,
     ahead: int = 0,
     progress: Callable[[int, Step], None] | None = None,
@@ -110,53 +114,56 @@ def march(
         problem: with a condition at the start; numbers of points are those of each window.
         windows: how many of equal length, or the times where they meet.
         steps: at most, in each window; or in the first one, and in those after it.
+        balance: see `solve`.
         guess: fields to start from in the first window, see `fit_fields`.
         ahead: the degree of the polynomial in the window's number along which weights are carried into the
             next window, as far as there are as many windows before it. Of a smooth flow in windows of one
             length 2 saves a step in each.
         progress: called with the window's number and each step.
-        state: a folder that keeps the state of each window; a march that was stopped goes on from there.
+        state: a folder that keeps each window as it is solved, and the solver at work on the next one; a
+            march that was stopped goes on from there, to the same numbers.
         features: of `feature_model`; subdomains along time are those of each window.
 
     Raises:
-        SettingsError: if there is no time, no condition at the start, an unknown number or data, or times
-            do not increase.
+        SettingsError: if there is no time, no condition at the start, or one that gives no fields, an
+            unknown number or data, no window, or times that do not increase.
+        CheckpointError: if the folder of the state is not one of this march.
     """
-    region = problem.region
-    measured = any(isinstance(one, Measured) for one in problem.conditions)
-    if "t" not in region.box or problem.unknowns or measured:
-        what = "it has unknown numbers or data" if problem.unknowns or measured else "it has no time"
-        raise SettingsError("marching", what, "use solve, or infer")
-    if not any(_at_start(one) for one in problem.conditions):
-        raise SettingsError("marching", "nothing is given at the start", "add Condition(region.start, {...})")
-    low, high = region.box["t"]
-    times = (
-        torch.linspace(low, high, windows + 1, dtype=torch.float64).tolist()
-        if isinstance(windows, int)
-        else [low, *windows, high]
-    )
     first, rest = (steps, steps) if isinstance(steps, int) else steps
     found: list[Solution] = []
-    for number, ends in enumerate(itertools.pairwise(times)):
-        if not ends[0] < ends[1]:
-            raise SettingsError(
-                "marching", f"windows meet at {times}", "give increasing times inside the region"
-            )
-        window = _window(problem, region.over(t=ends), found[-1] if found else None)
-        model = None
-        if found:
-            model = feature_model(window, **features)
-            _carry_weights(model, [one.model for one in found[-ahead - 1 :]])
+    for number, ends in enumerate(window_ends(problem, windows)):
+        last = found[-1] if found else None
+        window = window_of(problem, ends, last)
 
         def told(step: Step, number: int = number) -> None:
             if progress:
                 progress(number, step)
 
-        made = {} if found else {"guess": guess, **features}
-        file = state / f"window_{number}.safetensors" if state else None
-        found.append(solve(window, model, steps=rest if found else first, progress=told, state=file, **made))
-        carry_totals(found[-1], _given_at_start(window))
+        settings: dict[str, Any] = {"steps": rest if found else first, "balance": balance, "progress": told}
+        if last is None:
+            settings |= {"guess": guess, **features}
+        make = partial(feature_model, window, **features)
+        find = partial(_solved, window, make, found[-ahead - 1 :], **settings)
+        kept = None if state is None else state / f"window-{number + 1}"
+        found.append(remembered(kept, window, make, find))
     return March(problem, tuple(found))
+
+
+def _solved(
+    window: Problem,
+    make: Callable[[], PotentialModel],
+    before: Sequence[Solution],
+    state: Path | None,
+    **settings: Any,
+) -> Solution:
+    """The solution of a window, from the weights of those before it, with the totals of its start."""
+    model = None
+    if before:
+        model = make()
+        _carry_weights(model, [one.model for one in before])
+    found = solve(window, model, state=state, **settings)
+    carry_totals(found, given_at_start(window))
+    return found
 
 
 def _carry_weights(model: PotentialModel, before: Sequence[PotentialModel]) -> None:
@@ -171,25 +178,47 @@ def _carry_weights(model: PotentialModel, before: Sequence[PotentialModel]) -> N
             own.copy_(sum(f * other for f, other in zip(factors, others, strict=True)))
 
 
-def _at_start(condition: object) -> bool:
-    if not isinstance(condition, Condition) or isinstance(condition.where, Tensor):
-        return False
-    parts = [condition.where] if isinstance(condition.where, Part) else condition.where
-    return any(part.name == "t=low" for part in parts)
+def window_ends(problem: Problem, windows: int | Sequence[float]) -> list[tuple[float, float]]:
+    """First and last time of each window.
+
+    Raises:
+        SettingsError: see `march`.
+    """
+    if "t" not in problem.region.box:
+        raise SettingsError("marching", "it has no time", "use solve, or give the region a box of t")
+    if problem.unknowns or any(isinstance(one, Measured) for one in problem.conditions):
+        raise SettingsError("marching", "it has unknown numbers or data", "use solve, or infer")
+    if not any(at_start(one) for one in problem.conditions):
+        raise SettingsError("marching", "nothing is given at the start", "add a condition at the start")
+    if any(at_start(one) and one.residual for one in problem.conditions if isinstance(one, Condition)):
+        what = "a residual holds at the start, which says nothing of the start of later windows"
+        raise SettingsError("marching", what, "give the fields there, Condition(region.start, {...})")
+    if isinstance(problem.points, Points):
+        what = "its points are made some at a time, for all windows alike"
+        raise SettingsError("marching", what, "give their number in each window, or a sample")
+    low, high = problem.region.box["t"]
+    if isinstance(windows, int) and windows < 1:
+        raise SettingsError("marching", f"windows={windows}", "give a number from 1 up")
+    times = (
+        torch.linspace(low, high, windows + 1, dtype=torch.float64).tolist()
+        if isinstance(windows, int)
+        else [low, *map(float, windows), high]
+    )
+    ends = list(itertools.pairwise(times))
+    if not all(a < b for a, b in ends):
+        remedy = f"give increasing times between {low:g} and {high:g}"
+        raise SettingsError("marching", f"windows meet at {listing(times[1:-1])}", remedy)
+    return ends
 
 
-def _given_at_start(problem: Problem) -> dict[str, Given]:
-    """The fields that are given over all of the start."""
-    return {
-        name: value
-        for one in problem.conditions
-        if isinstance(one, Condition) and _at_start(one)
-        for name, value in one.values.items()
-    }
+def _largest(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for one in parts for name in one)
+    return {name: max(one.get(name, 0.0) for one in parts) for name in names}
 
 
-def _window(problem: Problem, region: Region, last: Solution | None) -> Problem:
-    """The problem over a window of time."""
+def window_of(problem: Problem, ends: tuple[float, float], last: Solution | None = None) -> Problem:
+    """The problem over a window of time, which starts where the last one ended."""
+    region = problem.region.over(t=ends)
     conditions: list[Condition | Measured | Pin] = []
     for one in problem.conditions:
         if not isinstance(one, Condition):
@@ -200,12 +229,14 @@ def _window(problem: Problem, region: Region, last: Solution | None) -> Problem:
             kept = (when >= low) & (when <= high if high == problem.region.box["t"][1] else when < high)
             if bool(kept.any()):
                 conditions.append(replace(one, where=one.where[kept]))
-        elif _at_start(one) and last is not None:
-            values = {name: _end_of(last, name) for name in one.values}
-            conditions.append(replace(one, where=region.start, values=values))
         else:
-            parts = [one.where] if isinstance(one.where, Part) else one.where
-            conditions.append(replace(one, where=[region.part(part.name) for part in parts]))
+            parts = [part.name for part in ([one.where] if isinstance(one.where, Part) else one.where)]
+            if last is not None and at_start(one):
+                values = {name: _end_of(last, name) for name in one.values}
+                conditions.append(replace(one, where=region.start, values=values))
+                parts.remove(region.start.name)
+            if parts:
+                conditions.append(replace(one, where=[region.part(name) for name in parts]))
     return replace(problem, region=region, conditions=conditions)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from physmix.errors import SettingsError, listing
 from physmix.problems import Part, Region, Sample, State
 from physmix.problems.state import space
-from physmix.training.solution import Solution
+from physmix.training.solved import Solved
 
 SHARED = 2.0
 """How much larger the error of a solution may be than its distance to a twin."""
@@ -54,9 +54,10 @@ class Quantities:
         SettingsError: if the twin has other fields.
     """
 
-    def __init__(self, solution: Solution, twin: Solution) -> None:
-        if solution.model.fields != twin.model.fields:
-            problem = f"the fields are {listing(solution.model.fields)} and {listing(twin.model.fields)}"
+    def __init__(self, solution: Solved, twin: Solved) -> None:
+        own, other = solution.problem.equations.fields, twin.problem.equations.fields
+        if own != other:
+            problem = f"the fields are {listing(own)} and {listing(other)}"
             raise SettingsError("the twin of a solution", problem, "solve the same equations again")
         self.solution, self.twin = solution, twin
         self.axes = space(solution.problem.coordinates)
@@ -89,7 +90,7 @@ class Quantities:
 
     def flux(self, part: Part, vector: str = "u", *, nodes: int = 64, **fixed: float) -> Quantity:
         """What flows out through a part: the integral of a vector along the outward normal."""
-        alone = len(self.axes) == 1 and vector in self.solution.model.fields
+        alone = len(self.axes) == 1 and vector in self.solution.problem.equations.fields
         names = {a: vector if alone else f"{vector}{a}" for a in self.axes}
 
         def out(y: State) -> Tensor:
@@ -114,14 +115,32 @@ class Quantities:
 
     def errors(self, points: int = 2000, seed: int = 31) -> dict[str, float]:
         """The relative L2 error of each field over the region."""
-        at = self.solution.problem.region.even().sample(points, seed).points
+        return {name: value / max(size, 1e-300) for name, (value, size) in self._apart(points, seed).items()}
+
+    def errors_over(
+        self, times: Sequence[float], points: int = 1000, seed: int = 31
+    ) -> dict[str, list[float]]:
+        """The L2 error of each field at each time, over the largest norm of the field at any of them."""
+        found = [self._apart(points, seed, float(time)) for time in times]
+        most = {name: max(*(one[name][1] for one in found), 1e-300) for name in found[0]}
+        return {name: [one[name][0] / most[name] for one in found] for name in most}
+
+    def _apart(self, points: int, seed: int, time: float | None = None) -> dict[str, tuple[float, float]]:
+        """The error of each field and its norm, by root mean squares."""
+        problem = self.solution.problem
+        at = problem.region.even().sample(points, seed).points
+        if time is not None:
+            at[:, problem.coordinates.index("t")] = time
         found, other = self.solution.at(at), self.twin.at(at)
         return {
-            name: SHARED * float((found[name] - other[name]).norm() / found[name].norm().clamp(min=1e-300))
-            for name in self.solution.model.fields
+            name: (
+                SHARED * float((found[name] - other[name]).square().mean().sqrt()),
+                float(found[name].square().mean().sqrt()),
+            )
+            for name in problem.equations.fields
         }
 
-    def _shear(self, solution: Solution, at: Sample) -> Tensor:
+    def _shear(self, solution: Solved, at: Sample) -> Tensor:
         y = self._on(solution, at)
         force = torch.stack([self._traction(a)(y) for a in self.axes], 1)
         normal = torch.stack([y[f"n{a}"] for a in self.axes], 1)
@@ -130,7 +149,7 @@ class Quantities:
         along = force - (force * normal).sum(1, keepdim=True) * normal
         return along.norm(dim=1)
 
-    def _on(self, solution: Solution, at: Sample) -> State:
+    def _on(self, solution: Solved, at: Sample) -> State:
         coordinates = solution.problem.coordinates
         normals = {f"n{name}": at.normals[:, i] for i, name in enumerate(coordinates)}
         return solution.at(at.points).with_known(normals)

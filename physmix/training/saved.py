@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,34 @@ def load_solution(folder: Path, problem: Problem, model: PotentialModel) -> Solu
     trace = Trace(steps, kept["reason"], kept["solver"], kept["ended"])
     unknowns, residuals, fresh, balance = (kept[name] for name in _NUMBERS)
     return Solution(problem, model, unknowns, trace, residuals, fresh, balance)
+
+
+def remembered(
+    folder: Path | None,
+    problem: Problem,
+    make: Callable[[], PotentialModel],
+    find: Callable[[Path | None], Solution],
+) -> Solution:
+    """The solution that a folder keeps, or else a new one, which the folder keeps from then on.
+
+    Args:
+        folder: of its own; nothing is kept without one.
+        problem: see `load_solution`.
+        make: the model, as it was made for the solve.
+        find: a solution, given the file that keeps the solver at work.
+
+    Raises:
+        CheckpointError: see `load_solution`.
+    """
+    if folder is None:
+        return find(None)
+    if (folder / "model.json").exists():  # which is written last
+        return load_solution(folder, problem, make())
+    solver = folder / "solver.safetensors"
+    found = find(solver)
+    save_solution(folder, found)
+    solver.unlink(missing_ok=True)
+    return found
 
 
 def _whole(kept: Any) -> bool:

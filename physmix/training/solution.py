@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,25 +13,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from physmix.checking import Finding, judge_model
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import DerivativeMap, Entry
 from physmix.mixing.support import WeightLayout
 from physmix.problems import (
-    Part,
     Problem,
-    Region,
     Residuals,
     State,
-    adapted_sample,
     feature_model,
-    quadrature,
     weighed_in_words,
 )
 from physmix.problems.state import Asked
 from physmix.problems.terms import Given
 from physmix.training.fitting import fit_fields
 from physmix.training.forecast import forecast
+from physmix.training.solved import FromFields
 from physmix.training.solvers import Solver, choose
 from physmix.training.trace import Step, Trace, drive
 
@@ -39,7 +35,7 @@ _FRESH = 3.0  # times larger at fresh points: the collocation points are too few
 
 
 @dataclass(frozen=True)
-class Solution:
+class Solution(FromFields):
     """A solved problem.
 
     Attributes:
@@ -86,68 +82,9 @@ class Solution:
         return State(self.problem.coordinates, self.model.fields, known, lookup)
 
     @property
-    def fields(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """The fields as functions of points, such as another solve may start from.
-
-            first = solve(replace(problem, points=1500, boundary_points=500), features=250)
-            solution = solve(problem, features=1100, guess=first.fields)
-
-        Where the start is far off, most steps are then those with few features, which cost little.
-        """
-        return {name: partial(lambda name, points: self.at(points)[name], name) for name in self.model.fields}
-
-    def integral(
-        self, where: Part | Region, integrand: Callable[[State], Tensor], *, nodes: int = 64, **fixed: float
-    ) -> float:
-        """The integral of a function of the state over a part of the boundary, or over the region.
-
-            drag = solution.integral(hole, lambda y: y["sxx"] * y["nx"] + y["sxy"] * y["ny"])
-
-        Args:
-            where: with outward normals y["nx"], y["ny"], ... on a part.
-            integrand: one number a point.
-            nodes: of the quadrature along each coordinate; Gauss-Legendre, and even on circles.
-            fixed: coordinates that are held, such as t=1.0.
-        """
-        sample, weights = quadrature(where, nodes, **fixed)
-        state = self.at(sample.points)
-        normals = {f"n{axis}": sample.normals[:, i] for i, axis in enumerate(self.problem.coordinates)}
-        return float((weights * integrand(state.with_known(normals))).sum())
-
-    def residual_size(self, points: Float[Tensor, "point coordinate"]) -> Float[Tensor, " point"]:
-        """The root of the sum of squares of the equations' residuals, each over its root mean square here."""
-        rule = self.problem.equations.residual
-        if rule is None:
-            return points.new_zeros(len(points))
-        found = torch.stack(list(rule(self.at(points)).values())).square()
-        return (found / found.mean(1, keepdim=True).clamp(min=1e-300)).sum(0).sqrt()
-
-    def adapted(
-        self, points: int | None = None, *, power: float = 1.0, floor: float = 1.0, seed: int = 1
-    ) -> Problem:
-        """The problem at points that are denser where the residuals of this solution are large.
-
-            solution = solve(solution.adapted(), solution.model)
-
-        It helps where points miss what is small. Where features limit the error, or points are merely few,
-        even points do as well: on a steep Burgers wave errors were 0.9 to 1.8 times the same, and five
-        times as large after a second round with few points.
-
-        Args:
-            points: of the region; as many as before if omitted.
-            power: see `adapted_sample`.
-            floor: see `adapted_sample`.
-            seed: of the draw.
-        """
-        count = points or self.problem.point_count
-        region = self.problem.region
-        sample = adapted_sample(region, self.residual_size, count, power=power, floor=floor, seed=seed)
-        return replace(self.problem, points=sample)
-
-    def judge(self, *, points: int = 256, boxes: int = 8, seed: int = 1) -> list[Finding]:
-        """The laws, judged independently of the derivatives that the solver used."""
-        box = self.problem.region.box
-        return judge_model(self.model, self.problem.laws, box, points=points, boxes=boxes, seed=seed)
+    def windows(self) -> tuple[Solution, ...]:
+        """Itself: all was solved at once."""
+        return (self,)
 
     @property
     def weighing(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,13 +17,26 @@ from torch import Tensor
 from physmix.laws import Law
 from physmix.mixing import PotentialModel
 from physmix.mixing.support import WeightLayout
-from physmix.problems import MeshRegion, Part, Region, State, quadrature
+from physmix.problems import Condition, MeshRegion, Part, Problem, Region, State, quadrature
 from physmix.problems.parts import Round, Side
 from physmix.problems.samples import Sample, joined
 from physmix.problems.terms import Given, value_at
-from physmix.training.solution import Solution
+from physmix.training.trace import Trace
 
 _NODES = 16  # along each coordinate of a panel, in which windows and features are smooth
+
+
+@runtime_checkable
+class Window(Protocol):
+    """What one model says of its window of time, or of all of it; see `Solution`."""
+
+    @property
+    def problem(self) -> Problem: ...  # noqa: D102  as of Solution, also below
+    @property
+    def model(self) -> PotentialModel: ...  # noqa: D102
+    @property
+    def trace(self) -> Trace: ...  # noqa: D102
+    def at(self, points: Tensor) -> State: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,29 @@ def conserved(laws: Iterable[Law]) -> list[Conserved]:
     return found
 
 
+def totals_of(laws: Iterable[Law], given: Mapping[str, Given]) -> list[Conserved]:
+    """Those of which the total at the start is given."""
+    return [one for one in conserved(laws) if one.density in given]
+
+
+def at_start(condition: object) -> bool:
+    """Whether a condition holds at the start, on all of it."""
+    if not isinstance(condition, Condition) or isinstance(condition.where, Tensor):
+        return False
+    parts = [condition.where] if isinstance(condition.where, Part) else condition.where
+    return any(part.name == "t=low" for part in parts)
+
+
+def given_at_start(problem: Problem) -> dict[str, Given]:
+    """The fields that are given over all of the start."""
+    return {
+        name: value
+        for one in problem.conditions
+        if isinstance(one, Condition) and at_start(one)
+        for name, value in one.values.items()
+    }
+
+
 def total(
     integrand: Callable[[Sample], Tensor], where: Region | Part, model: PotentialModel, **fixed: float
 ) -> float:
@@ -94,7 +131,7 @@ def total(
     return float((torch.cat(weights) * integrand(joined(*samples))).sum())
 
 
-def carry_totals(solution: Solution, given: Mapping[str, Given]) -> None:
+def carry_totals(solution: Window, given: Mapping[str, Given]) -> None:
     """Give each density the total at the start that it has in what is given there, by a constant.
 
     Where walls hold the constant nothing is changed: there fluxes are exact already.
@@ -105,12 +142,12 @@ def carry_totals(solution: Solution, given: Mapping[str, Given]) -> None:
     """
     model, region = solution.model, solution.problem.region
     start, mixing = region.box["t"][0], model.mixing
-    held = [one for one in conserved(solution.problem.laws) if one.density in given]
-    if not held:
+    carried = totals_of(solution.problem.laws, given)
+    if not carried:
         return
     volume = total(lambda sample: torch.ones(len(sample.points), dtype=torch.float64), region, model, t=start)
     move = torch.zeros_like(mixing.bias)
-    for one in held:
+    for one in carried:
         missed = given_total(one, given, solution) - density_total(one, solution, start)
         place = model.fields.index(one.density)
         move[place] = missed / volume / model.size[place]
@@ -118,7 +155,7 @@ def carry_totals(solution: Solution, given: Mapping[str, Given]) -> None:
         mixing.bias.copy_(mixing.constraint.bias.project(mixing.bias + move))
 
 
-def density_total(one: Conserved, solution: Solution, time: float, *, size: bool = False) -> float:
+def density_total(one: Conserved, solution: Window, time: float, *, size: bool = False) -> float:
     """The total of a density of a solution, or of its size |q|."""
 
     def density(sample: Sample) -> Tensor:
@@ -128,13 +165,13 @@ def density_total(one: Conserved, solution: Solution, time: float, *, size: bool
     return total(density, solution.problem.region, solution.model, t=time)
 
 
-def given_total(one: Conserved, given: Mapping[str, Given], like: Solution) -> float:
+def given_total(one: Conserved, given: Mapping[str, Given], like: Window) -> float:
     """The total of what is given at the start, as smooth as a solution."""
     region, value = like.problem.region, given[one.density]
     return total(lambda sample: value_at(value, sample.points), region, like.model, t=region.box["t"][0])
 
 
-def outflow(one: Conserved, solution: Solution, *, size: bool = False) -> float:
+def outflow(one: Conserved, solution: Window, *, size: bool = False) -> float:
     """What leaves the region of a solution in its time; or all that passes, either way."""
 
     def through(sample: Sample) -> Tensor:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from physmix.errors import CheckpointError, SettingsError
 from physmix.training.keeping import read_state, write_state
 
 _KEPT_EVERY = 60.0  # seconds between states on disk
+_REASON = "reason"  # why a run has ended, in the bytes of its text, beside its state
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def drive(
         seconds: no step begins later.
         progress: called after each step.
         file: keeps the state, written whole once a minute and at the end; a run goes on from there, to
-            the same numbers as without an interruption, as far as only `steps` end it.
+            the same numbers as without an interruption, and one that had ended has ended.
 
     Raises:
         SettingsError: if a number is not positive.
@@ -145,14 +147,16 @@ def drive(
 
 def _restore(run: Run, state: dict[str, Tensor], file: Path) -> None:
     """Go on from a state, if it has the parts that the run has now."""
-    own = run.state()
+    own, reason = run.state(), state.pop(_REASON, None)
     fits = own.keys() == state.keys() and own["weights"].shape == state["weights"].shape
-    if not fits:
+    if not fits or reason is None:
         problem = "is the state of another solver, or of another model"
         raise CheckpointError(file, problem, "delete the file to begin again, or give another path")
     run.restore(state)
+    run.reason = bytes(reason.tolist()).decode()
 
 
 def _keep(file: Path, run: Run, trace: Trace) -> None:
     rows = [[one.loss, one.gradient, one.step, one.damping, one.seconds] for one in trace.steps]
-    write_state(file, run.state(), rows)
+    reason = torch.tensor(list(run.reason.encode()), dtype=torch.uint8)
+    write_state(file, {**run.state(), _REASON: reason}, rows)

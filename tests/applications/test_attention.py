@@ -100,3 +100,12 @@ def test_layers_that_do_not_fit_are_refused():
         ChannelAttention(MixingLayer(4, 4), MixingLayer(4, 4), MixingLayer(4, 3))
     with pytest.raises(ShapeError, match="queries of an attention"):
         ChannelAttention(MixingLayer(3, 4), MixingLayer(4, 4), MixingLayer(4, 4))
+
+
+def test_images_without_points_are_refused():
+    empty = torch.zeros(2, 4, 0, 3)
+    with pytest.raises(ShapeError, match="an excitation"):
+        squeeze_excite(4, 2)(empty)
+    for images in (empty, torch.zeros(2, 4)):
+        with pytest.raises(ShapeError, match="an attention"):
+            channel_attention(4)(images)

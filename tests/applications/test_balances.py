@@ -1,12 +1,13 @@
 """Networks that balance: the closed form, other weights, far inputs, and twins that must fail."""
 
+import numpy as np
 import pytest
 import torch
 
 from physmix.applications import balanced_layer, imbalance, incidence, reconcile
 from physmix.benchmarks.systems.optima import EXCESS, Quadratic, optima
 from physmix.constraints import on_outputs
-from physmix.errors import SettingsError, ShapeError
+from physmix.errors import NoFreedomError, SettingsError, ShapeError
 from physmix.optimization import projected
 
 STARTS, ENDS = [0, 0, 1, 2, 1, 3, 4], [1, 2, 2, 3, 3, 4, 0]
@@ -94,3 +95,32 @@ def test_every_road_ends_at_the_closed_form_and_the_naive_one_does_not():
     assert [row.metric for row in rows] == [EXCESS] * 4
     assert all(abs(row.value) < 1e-6 for row in rows[:3])
     assert rows[3].value > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda a: reconcile(torch.eye(3)), NoFreedomError, "no freedom"),
+        (
+            lambda a: reconcile(a, torch.tensor([1.0, 2.0, torch.inf])),
+            SettingsError,
+            "not positive and finite",
+        ),
+        (lambda a: reconcile(a, torch.eye(3) - 0.9), SettingsError, "positive"),
+        (lambda a: reconcile(a, torch.ones(3, 3)), SettingsError, "positive definite"),
+        (lambda a: reconcile(a, torch.eye(3) + torch.ones(3, 3).triu(1) / 9), SettingsError, "symmetric"),
+        (lambda a: imbalance(torch.ones(2, 4), a), ShapeError, "flows of a network"),
+        (lambda a: imbalance(torch.ones(2, 3), a[:0]), ShapeError, "flows of a network"),
+    ],
+)
+def test_what_is_no_network_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call(torch.tensor([[1.0, -1.0, 0.0]]))
+
+
+def test_ends_of_links_may_be_tensors_or_arrays():
+    starts, ends = [0, 1, 0], [1, 2, 2]
+    expected = torch.tensor([[-1.0, 0, -1], [1, -1, 0], [0, 1, 1]]).double()
+    for kind in (list, torch.tensor, np.array):
+        assert torch.equal(incidence(3, kind(starts), kind(ends)), expected)
+    assert float(imbalance(torch.tensor([2, 2, 1]), expected[1:2])) == 0

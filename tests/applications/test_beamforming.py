@@ -142,3 +142,59 @@ def test_projected_descent_is_frosts_constrained_lms(generator):
     assert (free.view(3, 4).sum(1) - response).abs().max() > 1e-2
     with pytest.raises(ShapeError):
         array(signals[:2])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda r, d: beamformer(r, torch.stack([d, 2 * d], -1), ANSWERS), SamplesError, "each other"),
+        (lambda r, d: beamformer(r, torch.stack([d] * 5, -1), torch.ones(1, 5)), ShapeError, "conditions"),
+        (lambda r, d: beamformer(r, d.expand(5, 3, 4)), ShapeError, "batch of R"),
+        (lambda r, d: beamformer(r, d[0, 0]), ShapeError, "conditions"),
+        (lambda r, d: beamformer(r, d, loading=float("nan")), SettingsError, "loading=nan"),
+        (lambda r, d: spatial_covariance(d), ShapeError, "spectra"),
+        (lambda r, d: spatial_covariance(r, torch.ones(2, 4, 5)), ShapeError, "weights of frames"),
+        (lambda r, d: spatial_covariance(r, torch.zeros(2, 4, 4)), SamplesError, "all zero"),
+        (lambda r, d: spatial_covariance(r, -torch.ones(2, 4, 4)), SamplesError, "negative"),
+        (lambda r, d: beamformed(beamformer(r, d), d[:, :, None]), ShapeError, "spectra"),
+        (lambda r, d: beamformed(torch.eye(4), d), ShapeError, "spectra"),
+        (lambda r, d: steering_vectors(LINE, source(0.0), HERTZ[0]), ShapeError, "frequencies"),
+        (lambda r, d: steering_vectors(LINE[:0], source(0.0), HERTZ), ShapeError, "microphones"),
+        (lambda r, d: steering_vectors(LINE, source(0.0), HERTZ, speed=-1.0), SettingsError, "speed"),
+        (lambda r, d: TappedBeamformer(3, torch.ones(2, 2)), ShapeError, "response"),
+        (lambda r, d: TappedBeamformer(0, [0.0, 1.0]), SettingsError, "two or more"),
+        (lambda r, d: TappedBeamformer(2, [1.0, 0.0])(torch.ones(2)), ShapeError, "signals"),
+    ],
+)
+def test_what_is_no_array_is_refused(covariance, call, error, message):
+    with pytest.raises(error, match=message):
+        call(covariance, far(60.0))
+
+
+ANSWERS = torch.tensor([[1.0, 0.0]]).double()
+
+
+def test_two_far_sources_are_told_apart_but_at_no_frequency_of_zero(covariance):
+    hertz = torch.tensor([0.0, 1000.0, 3000.0]).double()
+    both = torch.stack([steering_vectors(LINE, source(a), hertz, far=True) for a in (60.0, 120.0)], -1)
+    with pytest.raises(SamplesError, match="0 Hz"):
+        beamformer(covariance, both, ANSWERS)
+    answers = torch.tensor([[1.0, 1.0]]).double().expand(3, 1, 2)
+    with pytest.raises(SamplesError):  # also if the answers agree: the weights are not unique in C
+        beamformer(covariance, both, answers)
+    found = beamformer(covariance[:, 1:], both[1:], ANSWERS)
+    torch.testing.assert_close(found @ both[1:], ANSWERS.expand(2, 2, 1, 2).to(found.dtype))
+
+
+def test_weights_follow_the_places_of_the_microphones(covariance):
+    places = LINE.clone().requires_grad_()
+    place = torch.tensor([0.4, 0.9, 0.3]).double().requires_grad_()
+    one = covariance[:, :1] + torch.eye(4)
+    answer = lambda m, s: beamformer(one, steering_vectors(m, s, HERTZ[:1])).abs()
+    assert torch.autograd.gradcheck(answer, (places, place))
+
+
+def test_weights_of_no_frequency_serve_all(generator):
+    heard = torch.randn(2, 4, 3, 5, generator=generator, dtype=torch.complex128)
+    one = torch.eye(4, dtype=torch.complex128)[:1]
+    torch.testing.assert_close(beamformed(one, heard), heard[:, :1])

@@ -74,3 +74,32 @@ def test_what_makes_no_bands_is_refused():
             distance_bands(edges, softness)
     with pytest.raises(ShapeError, match="first layer of bands"):
         DistanceBands(MixingLayer(1, 3), MixingLayer(2, 2))
+
+
+def test_contacts_of_a_batch_are_those_of_each(generator):
+    points = 6 * torch.randn(3, 14, 3, generator=generator, dtype=torch.float64)
+    points[1, 4] = torch.nan  # a residue that is not known
+    bands = distance_bands([8.0, 12.0])
+    found = contacts(distance_map(points), bands)
+    for one, structure in zip(found, points, strict=True):
+        assert torch.equal(one, contacts(distance_map(structure), bands))
+        apart = torch.cdist(structure, structure, compute_mode="donot_use_mm_for_euclid_dist")
+        assert torch.equal(one, (apart < 8).triu(3))
+    assert torch.equal(found, contacts(distance_map(points.float()), bands))
+    with pytest.raises(SettingsError, match="separation"):
+        contacts(distance_map(points), bands, -1)
+
+
+def test_shares_are_whole_away_from_the_edges():
+    bands = distance_bands([3.1, 7.7, 8.05, 19.3])
+    shares = bands(torch.tensor([0.0, 1.0, 5.0, 8.0, 12.0, 30.0]).double()[None, :, None])[:, :, 0].detach()
+    expected = torch.nn.functional.one_hot(torch.tensor([0, 0, 1, 2, 3, 4]), 5).mT.double()
+    torch.testing.assert_close(shares, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("edges", [[torch.nan], [8.0, torch.inf], []])
+def test_edges_that_are_none_are_refused(edges):
+    with pytest.raises(SettingsError, match="bands of distance"):
+        distance_bands(edges)
+    with pytest.raises(ShapeError, match="points of a map"):
+        distance_map(torch.ones(3))

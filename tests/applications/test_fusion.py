@@ -108,3 +108,29 @@ def test_inception_concatenates_its_branches():
     assert out.shape == (2, 17, 5, 9)
     direct = torch.nn.functional.conv2d(images, module.direct.weight[:, :, None, None], module.direct.bias)
     torch.testing.assert_close(out[:, :4], torch.relu(direct))
+
+
+@pytest.mark.parametrize("count", [2, 3, 50])
+@pytest.mark.parametrize("variance", [0.0, 1e-13, 0.3])
+def test_estimates_whose_errors_are_the_same_are_averaged(count, variance):
+    same = torch.full((count, count), variance, dtype=torch.float64)
+    torch.testing.assert_close(branch_fusion(same), torch.full((count,), 1 / count, dtype=torch.float64))
+    shares = branch_fusion(same, shares=True)
+    assert float(shares.min()) >= 0
+    assert float(shares.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_parts_on_different_grids_and_covariances_that_are_none_are_refused():
+    fusion = Fusion({"a": 1, "b": 2}, 2)
+    image = torch.ones(1, 1, 4, 4).double()
+    with pytest.raises(ShapeError, match="the part b"):
+        fusion({"a": image, "b": torch.ones(1, 2, 4, 5).double()})
+    with pytest.raises(ShapeError, match="the part a"):
+        fusion({"a": torch.ones(1).double(), "b": torch.ones(1).double()})
+    with pytest.raises(ShapeError, match="a covariance"):
+        branch_fusion(torch.zeros(0, 0))
+    for shares in (False, True):
+        with pytest.raises(SamplesError, match="complex"):
+            branch_fusion(torch.eye(2, dtype=torch.complex128), shares=shares)
+    with pytest.raises(SettingsError, match="odd size"):
+        Inception(3, 4, ((2, 5, 2),), 7)

@@ -5,7 +5,7 @@ import torch
 
 from physmix.applications import node_transform, propagate, propagation
 from physmix.constraints import Columns, Simplex
-from physmix.errors import SamplesError, ShapeError
+from physmix.errors import SamplesError, SettingsError, ShapeError
 
 EDGES = torch.tensor([[0, 1, 1, 3, 4], [1, 2, 3, 4, 0]])
 
@@ -68,3 +68,24 @@ def test_either_direction_of_an_edge_or_both_is_the_same():
 def test_other_graphs_are_refused(error, arguments):
     with pytest.raises(error):
         propagation(*arguments)
+
+
+def test_of_an_edge_given_twice_the_larger_weight_counts():
+    edges = torch.tensor([[0, 0, 1, 1], [1, 1, 0, 2]])
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]):
+        weight = torch.tensor([3.0, 1.0, 2.0, 5.0])[order]
+        found = propagation(edges[:, order], 3, "mass", weight)
+        torch.testing.assert_close(found[:, 0], torch.tensor([1.0, 3.0, 0.0]).double() / 4)
+
+
+def test_what_is_no_graph_is_refused():
+    edges = torch.tensor([[0, 1], [1, 2]])
+    with pytest.raises(SamplesError, match="int64"):
+        propagation(edges.float(), 3)
+    with pytest.raises(SamplesError, match="not finite"):
+        propagation(edges, 3, weight=torch.tensor([1.0, torch.inf]))
+    matrix = propagation(edges, 3)
+    with pytest.raises(SamplesError, match="float64"):  # means of whole numbers are none
+        propagate(torch.ones(3, 2, dtype=torch.int64), matrix)
+    with pytest.raises(SettingsError, match="times=-1"):
+        propagate(torch.ones(3, 2), matrix, -1)

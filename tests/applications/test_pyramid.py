@@ -94,3 +94,13 @@ def test_what_does_not_fit_is_refused():
         FeaturePyramid([MixingLayer(3, 4), MixingLayer(3, 5)], [nn.Identity(), nn.Identity()])
     with pytest.raises(ShapeError, match="levels for a pyramid"):
         feature_pyramid(CHANNELS, 4)([torch.zeros(1, 3, 4, 4)])
+
+
+@pytest.mark.parametrize(
+    ("fine", "coarse"),
+    [((2, 3, 9, 7), (3, 5, 4, 3)), ((2, 3, 9, 7), (2, 5, 4)), ((2, 3, 9, 7), (2, 5, 0, 3)), ((3, 9), (5, 9))],
+    ids=["batches", "dimensions", "no points", "no batch"],
+)
+def test_levels_that_do_not_fit_each_other_are_refused(fine, coarse):
+    with pytest.raises(ShapeError, match="a level for a pyramid"):
+        feature_pyramid([3, 5], 4)([torch.zeros(fine), torch.zeros(coarse)])

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from physmix.applications import fit_head, regression_loss, segmentation_head
 from physmix.applications.segmentation import IGNORED
-from physmix.errors import NoFreedomError, SamplesError
+from physmix.errors import NoFreedomError, SamplesError, SettingsError, ShapeError
 from physmix.mixing import MixingLayer
 from physmix.optimization import projected, violations
 
@@ -82,3 +82,20 @@ def test_what_cannot_be_fitted_is_refused(scene, generator):
     with pytest.raises(SamplesError, match="raise the penalty"):
         fit_head(head, images, labels, rounds=0)
     assert type(head.weight) is torch.nn.Parameter
+
+
+@pytest.mark.parametrize("run", [regression_loss, fit_head])
+def test_labels_that_are_none_are_refused(run, generator):
+    head = segmentation_head(2, 3, dtype=torch.float64)
+    features = torch.randn(1, 2, 4, 5, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, 3, (1, 4, 5), generator=generator)
+    run(head, features, labels.to(torch.int32))
+    for wrong in (labels + 1, labels - 1, labels.double()):
+        with pytest.raises(SamplesError, match="none of the classes"):
+            run(head, features, wrong)
+    with pytest.raises(ShapeError, match="labels of a segmentation"):
+        run(head, features, labels[:, :3])
+    with pytest.raises(ShapeError, match="features of a segmentation"):
+        run(head, features[:, :1], labels)
+    with pytest.raises(SettingsError, match="penalty"):
+        fit_head(head, features, labels, -1.0)

@@ -105,9 +105,32 @@ def test_a_plane_has_a_rotation(generator):
 
 def test_what_cannot_be_laid_is_refused(generator):
     mobile, target = structures(generator)
-    with pytest.raises(ShapeError, match="laid on another"):
+    with pytest.raises(ShapeError, match="laid on"):
         rigid_superposition(mobile[:-1], target)
     with pytest.raises(SamplesError, match="not positive"):
         rigid_superposition(mobile, target, -torch.ones(len(target)))
     with pytest.raises(SamplesError, match="not finite"):
         rigid_superposition(mobile * torch.nan, target)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda p: rigid_superposition(p[0], p[0]), ShapeError, "a structure"),
+        (lambda p: rigid_superposition(p.expand(2, 6, 3), p.expand(4, 6, 3)), ShapeError, "a structure"),
+        (lambda p: rigid_superposition(p, p, torch.full((6,), torch.inf)), SamplesError, "finite"),
+        (lambda p: rigid_superposition(p[:0], p[:0]), SamplesError, "weights"),
+    ],
+)
+def test_structures_that_do_not_fit_are_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call(torch.arange(18.0).view(6, 3))
+
+
+def test_structures_of_any_precision_are_superposed_and_gradients_flow(generator):
+    points = torch.randn(9, 3, generator=generator, dtype=torch.float64).mul(10).round()
+    assert float(rigid_superposition(points.long(), points.long().flip(0)).deviation) == pytest.approx(
+        float(rigid_superposition(points.float(), points.flip(0)).deviation), rel=1e-6
+    )
+    moved = points.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: rigid_superposition(p, points.flip(0)).deviation, (moved,))

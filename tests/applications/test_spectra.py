@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from physmix.applications import false_colour, matched_filter, residual, spectral_projection
-from physmix.errors import ContradictionError, ShapeError
+from physmix.errors import ContradictionError, SamplesError, ShapeError
 
 
 def scene(bands, seed=0):
@@ -85,3 +85,42 @@ def test_what_does_not_fit_is_refused():
         matched_filter(cube, cube.flatten(0, 1).mean(0))
     with pytest.raises(ShapeError, match="wished colours"):
         false_colour(cube, torch.ones(9, 10, 3))
+
+
+@pytest.mark.parametrize("bands", [4, 9])
+def test_complex_spectra_are_projected_and_filtered(bands):
+    generator = torch.Generator().manual_seed(4)
+    cube = 3j + torch.randn(5, 7, bands, generator=generator, dtype=torch.complex128)
+    cube = cube * torch.logspace(0, -4, bands)
+    pixels = cube.flatten(0, 1)
+    centred = pixels - pixels.mean(0)
+    values = torch.linalg.svdvals(centred) ** 2
+    for channels in (1, bands - 1):
+        layer = spectral_projection(cube, channels)
+        assert float(residual(layer, cube)) == pytest.approx(float(values[channels:].sum()), rel=1e-9)
+        assert layer.constrained["weight"].contains(layer.weight.detach())
+    target = cube[0, 0]
+    found = matched_filter(cube, target)(pixels)[:, 0].detach()
+    off = target - pixels.mean(0)
+    quiet = torch.linalg.solve(centred.mH @ centred, off.conj())  # w with w^T R w* least, w^T d = 1
+    expected = centred @ torch.linalg.solve((centred.mT @ centred.conj()).mT, off.conj()) / (off @ quiet)
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-7)
+    with pytest.raises(SamplesError, match="amplitudes"):
+        false_colour(cube, cube.abs()[..., :3])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: spectral_projection(c[0, 0], 1), ShapeError, "a cube"),
+        (lambda c: spectral_projection(c[:0], 1), ShapeError, "a cube"),
+        (lambda c: spectral_projection(c * torch.nan, 1), SamplesError, "not finite"),
+        (lambda c: residual(spectral_projection(c, 2), c[..., :3]), ShapeError, "a cube"),
+        (lambda c: matched_filter(c, c), ShapeError, "spectrum of a target"),
+        (lambda c: matched_filter(c, c[0, 0] * torch.nan), SamplesError, "a target"),
+        (lambda c: false_colour(c, c[..., :0]), ShapeError, "wished colours"),
+    ],
+)
+def test_a_cube_that_is_none_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call(scene(4))

@@ -42,5 +42,5 @@ def test_the_vortex_is_measured_with_its_pressure():
     assert rows["mean relative error"].value == pytest.approx(sum(errors) / 4)
     assert max(errors) < 0.01
     assert 3 < rows["steps"].value <= 11  # those with few features among them
-    assert rows["drift of features along x"].value == flow.stream[0]
+    assert rows["features carried along x"].value == flow.stream[0]
     assert rows["violation over its bound"].holds

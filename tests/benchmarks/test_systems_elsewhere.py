@@ -5,7 +5,7 @@ import pytest
 from physmix.benchmarks.systems import SYSTEMS
 
 QUICK = {
-    "another network": ("reconcile", {"network": "Net1", "noise": 0.3, "seed": 1}, "wntr"),
+    "another network": ("reconcile", {"network": "Net2", "noise": 0.3, "seed": 1}, "wntr"),
     "even outputs": ("modalities", {"outputs": 4, "kernel": 5, "seed": 1}, "skimage"),
 }
 SLOW = {

@@ -87,7 +87,7 @@ def test_walls_hold(case, monkeypatch):
 def test_solenoidal_fields_stay_and_noise_goes(points, monkeypatch):
     run = reconciliation.solenoidal_case(points)
     assert not short(run("case"))
-    monkeypatch.setattr(reconciliation, "reconcile", lambda fields, *_, **__: fields)
+    monkeypatch.setattr(reconciliation, "nearest_lawful", lambda fields, *_, **__: fields)
     assert short(run("twin")) == {reconciliation.LEFT}
 
 
@@ -100,7 +100,7 @@ def test_reconciled_laws_are_those_of_dense_algebra(name):
 
 
 def test_a_field_that_is_left_as_it_is_falls_short(monkeypatch):
-    monkeypatch.setattr(reconciliation, "reconcile", lambda fields, *_, **__: fields)
+    monkeypatch.setattr(reconciliation, "nearest_lawful", lambda fields, *_, **__: fields)
     rows = LAWS["reconciliation, incompressible"]("twin")
     assert short(rows) == {reconciliation.LEFT, "off the dense projection"}
 

@@ -1,7 +1,9 @@
 """Every yaml in conf/ is instantiated, and group names are folder names."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -125,7 +127,9 @@ def test_models_and_tasks_are_all_used():
 
 
 def test_settings_are_checked():
-    def make(*, size: int, rate: float = 1.0, name: str = "a") -> tuple:
+    def make(
+        *, size: int, rate: float = 1.0, name: str = "a", more: Mapping[str, Any] | None = None
+    ) -> tuple:
         return size, rate, name
 
     assert call(make, {"size": 3, "rate": 2}, "here") == (3, 2, "a")
@@ -134,6 +138,7 @@ def test_settings_are_checked():
         ({}, "without size"),
         ({"size": "3"}, "size='3' is not of type int"),
         ({"size": True}, "size=True is not of type int"),
+        ({"size": 3, "more": "b"}, r"more='b' is not of type Mapping\[str, Any\] . None"),
     ]:
         with pytest.raises(SettingsError, match=message):
             call(make, settings, "here")

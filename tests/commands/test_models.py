@@ -132,7 +132,7 @@ def test_a_wall_from_a_file_is_a_wall(tmp_path):
             "[]",
             "there are 4, more than 3",
         ),
-        ("[]", "[{flow: x}]", "a lifting: its keys are flow; give one of stream, potential, force"),
+        ("[]", "[{flow: x}]", "a lifting: its keys are flow; give one of stream, scraper, potential, force"),
         ("[]", "[{stream: x, velocity: [ux]}]", "velocity has 1 entries; give 2"),
         ("[]", "[{stream: x, velocity: [ux, uy], plane: [x, z]}]", "its plane is x, z; give two of x, y"),
         ("[]", "[{stream: x, velocity: [ux, uy], amount: a}]", "amount='a' is not of type float"),

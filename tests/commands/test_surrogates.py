@@ -2,13 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from physmix.commands.train import train
 from physmix.commands.trajectories import Trajectories
 from physmix.errors import SettingsError
-from physmix.flows import Windows
+from physmix.flows import Flow, Windows
 from physmix.surrogates import Pieces, Streamed
 
 FIELDS = ("density", "velocity_x", "velocity_y", "pressure")
@@ -95,3 +96,21 @@ ALL = {"unroll": 2, "batch": 1, "seed": 0}
 def test_a_folder_without_splits_is_refused(settings, streams, tmp_path):
     with pytest.raises(SettingsError, match="physmix-simulate ensemble=NAME"):
         train(few(settings, tmp_path, "model=unet"))
+
+
+def test_a_field_that_is_the_same_everywhere_has_size_one():
+    x = np.linspace(0, 1, 8, endpoint=False)
+    wave = np.tile((1 + 0.1 * np.sin(2 * np.pi * x))[:, None], (1, 6, 1, 4))
+    flow = Flow(
+        name="along x",
+        time=np.arange(6.0),
+        axes={"x": x, "y": np.linspace(0, 1, 4, endpoint=False)},
+        scalars={"density": wave, "pressure": np.full_like(wave, 0.1)},
+        vectors={"velocity": np.stack([0.3 * wave, 0 * wave], -1)},
+        parameters={"gamma": 1.4},
+        boundary={"x": "PERIODIC", "y": "PERIODIC"},
+    )
+    size, mean = Trajectories.of_flow(flow, test_steps=1, **ALL).sizes()
+    assert size["my"] == 1.0
+    assert 0 < size["rho"] < 0.1
+    assert mean["my"] == 0.0

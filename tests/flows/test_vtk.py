@@ -2,13 +2,14 @@
 
 import re
 import sys
+from xml.etree import ElementTree as ET
 
 import meshio
 import numpy as np
 import pytest
 
 from physmix.errors import MeshFileError, MissingPackageError, ShapeError
-from physmix.flows import Mesh, read_mesh, write_vti, write_vtu
+from physmix.flows import Mesh, read_mesh, write_vti, write_vtu, write_vtu_series
 
 POINTS = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 FIELDS = {"p": np.arange(4.0), "u": np.arange(8.0).reshape(4, 2)}
@@ -95,3 +96,13 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
         read_mesh(tmp_path / "a.vtu")
     with pytest.raises(MissingPackageError, match="pyevtk"):
         write_vti(tmp_path / "a.vti", {"x": np.arange(2.0)}, {})
+
+
+def test_a_film_names_its_files_and_times(tmp_path):
+    meshes = [Mesh(POINTS, TRIANGLES, {"p": np.full(len(POINTS), float(i))}) for i in range(3)]
+    write_vtu_series(tmp_path / "flow.pvd", [0.0, 0.25, 1.0], meshes)
+    listed = ET.parse(tmp_path / "flow.pvd").getroot().findall("Collection/DataSet")
+    assert [float(one.attrib["timestep"]) for one in listed] == [0.0, 0.25, 1.0]
+    for i, one in enumerate(listed):
+        np.testing.assert_array_equal(read_mesh(tmp_path / one.attrib["file"]).fields["p"], float(i))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["flow", "flow.pvd"]

@@ -137,6 +137,14 @@ def test_a_folder_is_read_in_conserved_variables(path, tmp_path):
     torch.testing.assert_close(first, expected)
 
 
+def test_in_order_a_process_may_be_left_without_windows(tmp_path):
+    one = tmp_path / "periodic.hdf5"
+    compressible(one, 2, trajectories=1, times=4)
+    own = {"horizon": 3, "batch": 2, "seed": 0, "shuffle": False, "shards": 2}
+    found = [keys(Windows(one, process=(rank, 2), **own)) for rank in range(2)]
+    assert found == [of_file(one, 4), []]
+
+
 def test_what_cannot_be_read_together_is_refused(path, tmp_path):
     compressible(tmp_path / "other.hdf5", 1)
     for given, error, message in [
@@ -144,6 +152,12 @@ def test_what_cannot_be_read_together_is_refused(path, tmp_path):
         ({"paths": path, "history": 9}, SettingsError, "longer than a trajectory of 9"),
         ({"paths": path, "batch": 3, "shards": 2}, SettingsError, "cannot be shared by 2 shards"),
         ({"paths": path, "horizon": 0}, SettingsError, "numbers from 1 up"),
+        ({"paths": path, "lanes": 0}, SettingsError, "lanes=0"),
+        ({"paths": path, "shards": -2}, SettingsError, "shards=-2"),
+        ({"paths": path, "seed": -1}, SettingsError, "seed=-1"),
+        ({"paths": path, "batch": 500}, SettingsError, "96 windows do not fill one batch of 500"),
+        ({"paths": path, "batch": 64, "shards": 64}, SettingsError, "cannot be dealt out to 64 shards"),
+        ({"paths": []}, SettingsError, "no path is given"),
         ({"paths": tmp_path / "nothing.hdf5"}, FlowFileError, "does not exist"),
     ]:
         with pytest.raises(error, match=message):

@@ -11,7 +11,7 @@ from physmix.laws import compile_laws, parse_laws
 from physmix.mixing import StaggeredLayer, staggered_classes
 from physmix.operators import Operators
 from physmix.optimization import project_weights, projected
-from physmix.reconciliation import reconcile
+from physmix.reconciliation import nearest_lawful
 
 FACES = {
     "xy": {"ux": (1, 0), "uy": (0, 1)},
@@ -260,7 +260,7 @@ def test_a_flow_past_a_body_from_reconcile_is_a_lifting(generator):
     given = {name: torch.zeros(1, *mask.shape).double() for name, mask in held.items()}
     given["ux"][:, [0, -1]] = 2.0
     weights = {name: torch.where(mask, torch.inf, 1.0) for name, mask in held.items()}
-    lifting = {n: f[0] for n, f in reconcile(given, FACES["xy"], laws, grid, weights=weights).items()}
+    lifting = {n: f[0] for n, f in nearest_lawful(given, FACES["xy"], laws, grid, weights=weights).items()}
     layer = layer_of("bb", laws, FACES["xy"], 1, generator, held=held, lifting=lifting)
     flow = flow_of(layer, generator)
     assert outflow(flow, "bb") < 1e-13
@@ -275,7 +275,7 @@ def test_the_mean_flow_past_bodies_without_walls_is_that_of_the_lifting(kind, ge
     laws, held = divergence_free(names), held_of(grid, names, solid=obstacle(grid))
     stream = {name: torch.where(mask, 0.0, float(name == "ux"))[None].double() for name, mask in held.items()}
     weights = {name: torch.where(mask, torch.inf, 1.0) for name, mask in held.items()}
-    found = reconcile(stream, FACES[names], laws, grid, weights=weights)
+    found = nearest_lawful(stream, FACES[names], laws, grid, weights=weights)
     lifting = {name: field[0] for name, field in found.items()}
     flow = flow_of(layer_of(kind, laws, FACES[names], 1, generator, held=held, lifting=lifting), generator)
     assert outflow(flow, kind) < 1e-13

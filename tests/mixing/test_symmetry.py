@@ -40,6 +40,12 @@ def test_two_symmetries_make_a_group_of_four():
     assert found.signs.tolist() == [1, 1, -1, -1]
 
 
+def test_a_period_that_no_short_number_writes_closes_as_well():
+    box = {"x": (0.0, 2 * math.pi), "y": (0.0, 2 * math.pi)}
+    glide = Symmetry({"x": math.pi / 2}, {"y": math.pi})
+    assert len(Group.of([glide], [1.0], box, ("x", "y")).signs) == 2
+
+
 def test_features_have_each_symmetry_and_repeat():
     network, at = features(), points()
     here = network(at)

@@ -57,6 +57,8 @@ def test_all_ways_lead_to_the_same_step(kind, close, shape, damping):
     assert float((scale * (step - true)).norm()) < close * float((scale * true).norm())
     assert torch.allclose(found.slope, rows.T @ right)
     assert torch.allclose(found.sizes, scale)
+    least = (rows @ true - right).square().sum() + damping**2 * (scale * true).square().sum()
+    assert found.left == pytest.approx(float(least), rel=close)
 
 
 def test_a_small_damping_is_solved_by_orthogonal_factors():

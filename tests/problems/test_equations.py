@@ -1,5 +1,7 @@
 """Equations on exact solutions: residuals vanish, and do not where the solution is another one."""
 
+import math
+
 import pytest
 import torch
 
@@ -228,6 +230,13 @@ def test_a_viscous_stress_is_that_of_stokes(viscosity):
         (lambda: CompressibleFlow("tx", viscosity=0.1, exact="mass"), "fluxes"),
         (lambda: AdvectionDiffusion("t", 0.1, lambda y: []), "no coordinate of space"),
         (lambda: Boussinesq("xy", 0.1, 0.1, {"z": 1.0}), "buoyancy along"),
+        (lambda: NavierStokes("xy", -0.02), "viscosity is -0.02"),
+        (lambda: NavierStokes("xy", math.nan, exact="mass and momentum"), "viscosity is nan"),
+        (lambda: VorticityTransport("xy", -1.0), "viscosity is -1.0"),
+        (lambda: Burgers(math.inf), "viscosity is inf"),
+        (lambda: AdvectionDiffusion("tx", -0.1, lambda y: [1.0]), "diffusivity is -0.1"),
+        (lambda: Boussinesq("xy", 0.1, -0.1, {"y": 1.0}), "diffusivity is -0.1"),
+        (lambda: CompressibleFlow("tx", viscosity=-0.1), "viscosity is -0.1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, match):

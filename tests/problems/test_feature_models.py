@@ -105,18 +105,18 @@ def test_fields_have_the_symmetries_that_are_asked_for_and_obey_the_law():
 
 
 @pytest.mark.parametrize("subdomains", [None, (1, 2)])
-def test_features_drift_with_a_stream(subdomains):
+def test_features_are_carried_with_a_stream(subdomains):
     region = Region(t=(0.0, 2.0), x=(-3.0, 1.0))
     problem = Problem(region, Burgers(0.1), points=10)
     still, moving = (
-        feature_model(problem, features=5, subdomains=subdomains, drift=drift, seed=3).network
-        for drift in (None, {"x": 0.7})
+        feature_model(problem, features=5, subdomains=subdomains, carried=carried, seed=3).network
+        for carried in (None, {"x": 0.7})
     )
     scaled = torch.tensor([[0.5, 0.2], [-0.3, -0.6]]).double()  # of t in [0, 2] and x in [-3, 1]
     back = scaled - torch.stack([torch.zeros(2), 0.7 * scaled[:, 0] * 1.0 / 2.0], 1)
     inner = [getattr(one, "features", one) for one in (still, moving)]
     torch.testing.assert_close(inner[1](scaled), inner[0](back))
     with pytest.raises(SettingsError, match="there is no y"):
-        feature_model(problem, features=5, drift={"y": 1.0})
+        feature_model(problem, features=5, carried={"y": 1.0})
     with pytest.raises(SettingsError, match="the region is periodic"):
-        feature_model(replace(problem, region=region.periodic("x")), features=5, drift={"x": 1.0})
+        feature_model(replace(problem, region=region.periodic("x")), features=5, carried={"x": 1.0})

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from physmix.errors import SettingsError, ShapeError
+from physmix.flows.sensors import Sensors
 from physmix.problems import Measured, NavierStokes, Problem, Region, Residuals, feature_model
 
 REGION = Region(x=(0, 1), y=(0, 1))
@@ -52,11 +53,30 @@ def test_what_equations_derive_is_measured_as_well():
         (AT, {"p": ONES / 0}, 0.1, SettingsError, "5 are NaN or infinite"),
         (AT, {"p": ONES}, 0.0, SettingsError, "not positive"),
         (AT, {"p": ONES}, {"ux": 0.1}, SettingsError, "same fields"),
+        (1000 * AT, {"p": ONES}, 0.1, SettingsError, "5 of 5 lie outside of the region"),
+        (AT / 0, {"p": ONES}, 0.1, SettingsError, "5 of 5 lie outside of the region"),
     ],
 )
 def test_what_does_not_fit_is_refused(points, values, deviation, error, says):
     with pytest.raises(error, match=says):
-        Measured(points, values, deviation).terms("xy", {})
+        Measured(points, values, deviation).terms(REGION, {})
+
+
+def test_sensors_in_a_hole_are_refused_and_those_on_its_wall_or_a_period_on_are_not():
+    region = Region(x=(0, 1), y=(0, 1)).without({"x": 0.5, "y": 0.5}, 0.2).periodic("x")
+    wall = torch.tensor([[0.30001, 0.5], [1.2, 0.5], [0.2, 1.0000001]], dtype=torch.float64)
+    assert len(Measured(wall, {"p": ONES[:3]}).terms(region, {})) == 1
+    inside = torch.tensor([[0.4, 0.45]], dtype=torch.float64)
+    with pytest.raises(SettingsError, match=r"such as 0\.4, 0\.45"):
+        Measured(inside, {"p": ONES[:1]}).terms(region, {})
+
+
+def test_what_is_no_condition_is_named():
+    problem = Problem(REGION, NavierStokes("xy", 0.1))
+    # As where no types are checked.
+    object.__setattr__(problem, "conditions", [Sensors(AT, {"p": ONES})])
+    with pytest.raises(SettingsError, match=r"Sensors is none.*Measured\(sensors.points"):
+        problem.__post_init__()
 
 
 def test_a_field_that_is_not_there_is_named():

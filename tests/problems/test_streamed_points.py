@@ -15,8 +15,8 @@ from physmix.problems import (
     Sample,
     feature_model,
 )
+from physmix.problems import pieces as pieces_module
 from physmix.problems import points as points_module
-from physmix.problems import residuals as residuals_module
 from physmix.training.gauss_newton import linear_system
 
 REGION = Region(x=(0, 1), y=(0, 2)).without({"x": 0.5, "y": 1.0}, 0.2)
@@ -69,8 +69,8 @@ def test_a_streamed_system_is_the_held_one(subdomains, region, monkeypatch):
     held.balanced()
     system = linear_system(held)
     monkeypatch.setattr(points_module, "BATCH", 150)
-    monkeypatch.setattr(residuals_module, "_KEPT", 0)
-    monkeypatch.setattr(residuals_module, "_CHUNK", 5000)
+    monkeypatch.setattr(pieces_module, "_KEPT", 0)
+    monkeypatch.setattr(pieces_module, "_CHUNK", 5000)
     streamed = Residuals(problem(Points.of(sample.points, sample.share), region), model)
     assert held.kept > 0
     assert streamed.kept == 0
@@ -88,7 +88,7 @@ def test_a_streamed_system_is_the_held_one(subdomains, region, monkeypatch):
 
 
 def test_rows_tell_their_places_in_the_whole_term(small_batches, monkeypatch):
-    monkeypatch.setattr(residuals_module, "_KEPT", 0)
+    monkeypatch.setattr(pieces_module, "_KEPT", 0)
     asked = problem(120)
     residuals = Residuals(asked, feature_model(asked, 10))
     places = torch.cat([rows.places for rows in residuals.rows() if rows.term == 0])

@@ -8,7 +8,7 @@ import torch
 from physmix.errors import ProjectionError, SettingsError, ShapeError, UnsupportedLawError
 from physmix.grids import BoundedAxis, PeriodicAxis, PeriodicGrid, PointAxis, PointGrid, StaggeredGrid
 from physmix.laws import parse_laws
-from physmix.reconciliation import LawfulFields, reconcile
+from physmix.reconciliation import LawfulFields, nearest_lawful
 
 FACES = {
     "xy": {"ux": (1, 0), "uy": (0, 1)},
@@ -160,7 +160,7 @@ def test_it_is_what_cvxpy_finds(case, several, bounded, generator):
     for name, mask in held.items():
         fields[name][:, mask] = 0.0
     bounds = {"ux": (-0.35, 0.4)} if bounded else None
-    found = lawful.pack(reconcile(fields, places, laws, grid, weights=weights, bounds=bounds))
+    found = lawful.pack(nearest_lawful(fields, places, laws, grid, weights=weights, bounds=bounds))
     start = lawful.pack(fields)
     free = lawful.weight.isfinite().numpy()
     variable = cvxpy.Variable(start.shape[1])
@@ -188,7 +188,7 @@ def test_it_is_what_cvxpy_finds(case, several, bounded, generator):
         ux = lawful.unpack(found)["ux"]
         assert float(ux.min()) >= -0.35
         assert float(ux.max()) <= 0.4
-        plain = lawful.pack(reconcile(fields, places, laws, grid, weights=weights))
+        plain = lawful.pack(nearest_lawful(fields, places, laws, grid, weights=weights))
         assert float((plain - found).abs().max()) > 1e-3
 
 
@@ -226,27 +226,27 @@ def test_an_inflow_is_kept_and_becomes_a_lifting(generator):
     weights = {
         name: torch.ones(mask.shape).double().masked_fill(mask, torch.inf) for name, mask in held.items()
     }
-    found = reconcile(zero, FACES["xy"], solenoidal(), grid, weights=weights)
+    found = nearest_lawful(zero, FACES["xy"], solenoidal(), grid, weights=weights)
     assert outflow(grid, found) < 1e-13
     assert all(torch.equal(found[name][:, mask], zero[name][:, mask]) for name, mask in held.items())
     zero["ux"][0, -1] += 1e-6
     with pytest.raises(SettingsError, match="in and out of it balance"):
-        reconcile(zero, FACES["xy"], solenoidal(), grid, weights=weights)
+        nearest_lawful(zero, FACES["xy"], solenoidal(), grid, weights=weights)
     zero["ux"][0, -1] -= 1e-6
     zero["ux"][0, 3, 2] = 1.0
     with pytest.raises(SettingsError, match="in and out of it balance"):  # a flux into the body
-        reconcile(zero, FACES["xy"], solenoidal(), grid, weights=weights)
+        nearest_lawful(zero, FACES["xy"], solenoidal(), grid, weights=weights)
 
 
 def test_a_source_needs_an_opening(generator):
     grid = grid_of("pb")
     fields = truth_of(grid, walls_of(grid, "xy"), generator)
-    found = reconcile(fields, FACES["xy"], solenoidal(source=2), grid)
+    found = nearest_lawful(fields, FACES["xy"], solenoidal(source=2), grid)
     lawful = LawfulFields(solenoidal(source=2), FACES["xy"], grid)
     assert lawful.violation(found)["div"] < 1e-13
     weights, _ = case_of("walls", grid, "xy", generator)
     with pytest.raises(SettingsError, match="balance"):
-        reconcile(fields, FACES["xy"], solenoidal(source=2), grid, weights=weights)
+        nearest_lawful(fields, FACES["xy"], solenoidal(source=2), grid, weights=weights)
 
 
 @pytest.mark.parametrize("names", ["x", "xy", "xyz"])
@@ -281,7 +281,7 @@ def test_stored_points_with_ends(names, by_point, generator):
     torch.testing.assert_close(lawful.project(found), found, rtol=0, atol=1e-12)
     if names != "xy" or by_point:
         return
-    bounded = reconcile(noisy, fields, law, grid, weights=weights, bounds={"ux": (1.0, 5.0)})
+    bounded = nearest_lawful(noisy, fields, law, grid, weights=weights, bounds={"ux": (1.0, 5.0)})
     assert lawful.violation(bounded)["div"] < 1e-11
     assert 1.0 <= float(bounded[..., 0].min()) < float(bounded[..., 0].max()) <= 5.0
 
@@ -306,25 +306,25 @@ def test_what_does_not_fit_is_refused(generator):
     with pytest.raises(SettingsError, match="do not fit the grid"):
         LawfulFields(laws, ["ux", "uy"], grid)
     with pytest.raises(SettingsError, match=r"weights: there is no field 'u_x'.*did you mean ux"):
-        reconcile(fields, faces, laws, grid, weights={"u_x": torch.inf})
+        nearest_lawful(fields, faces, laws, grid, weights={"u_x": torch.inf})
     with pytest.raises(SettingsError, match=r"bounds: there is no field 'u_x'.*did you mean ux"):
-        reconcile(fields, faces, laws, grid, bounds={"u_x": (0.0, 1.0)})
+        nearest_lawful(fields, faces, laws, grid, bounds={"u_x": (0.0, 1.0)})
     with pytest.raises(ShapeError, match="what is given for ux"):
         LawfulFields(laws, faces, grid, {"ux": torch.ones(8, 7)})
     with pytest.raises(ShapeError, match="a field"):
-        reconcile({**fields, "uy": fields["ux"]}, faces, laws, grid)
+        nearest_lawful({**fields, "uy": fields["ux"]}, faces, laws, grid)
     with pytest.raises(ShapeError, match="the fields"):
-        reconcile({"ux": fields["ux"]}, faces, laws, grid)
+        nearest_lawful({"ux": fields["ux"]}, faces, laws, grid)
     noise = {n: torch.randn(f.shape, generator=generator).double() for n, f in fields.items()}
     held = {"ux": torch.inf, "uy": torch.inf}
     with pytest.raises(SettingsError, match="balance"):
-        reconcile(noise, faces, laws, grid, weights=held)
+        nearest_lawful(noise, faces, laws, grid, weights=held)
     contradiction = parse_laws({"a": "p = 1", "b": "p = 2"}, "xy")
     with pytest.raises(ProjectionError, match="steps of conjugate gradients"):
-        reconcile({"p": noise["ux"]}, {"p": (1, 0)}, contradiction, grid)
+        nearest_lawful({"p": noise["ux"]}, {"p": (1, 0)}, contradiction, grid)
     periodic = PeriodicGrid(("x", "y"), (6, 5), (1.0, 1.0), "central2")
     with pytest.raises(ProjectionError, match="hold fewer values"):
-        reconcile(
+        nearest_lawful(
             torch.randn(1, 1, 6, 5, 2, generator=generator).double(),
             list(faces),
             laws,

@@ -15,7 +15,7 @@ from physmix.errors import (
 )
 from physmix.grids import PeriodicAxis, PeriodicGrid, StaggeredGrid
 from physmix.laws import parse_laws
-from physmix.reconciliation import LawfulFields, law_terms, reconcile
+from physmix.reconciliation import LawfulFields, law_terms, nearest_lawful
 
 SCHEMES = ["spectral", "central2", "central4", "compact4", "compact6"]
 VELOCITY = ["ux", "uy"]
@@ -85,7 +85,7 @@ def test_it_is_what_cvxpy_finds(scheme, bounded, generator):
     start = 0.6 * noise(generator, 1, 1, *grid.points, 4)
     weights = {"ux": 2.0, "a": 0.5}
     bounds = {"a": (-0.05, 0.55), "ux": (-0.2, torch.inf)} if bounded else None
-    found = reconcile(start, names, laws, grid, weights=weights, bounds=bounds)
+    found = nearest_lawful(start, names, laws, grid, weights=weights, bounds=bounds)
     matrix = law_matrix(laws, names, grid)
     source = np.repeat([0.0, 1.0, 0.0], len(matrix) // 3)
     each = np.tile([2.0, 1.0, 0.5, 1.0], len(start.flatten()) // 4)
@@ -110,14 +110,14 @@ def test_it_is_what_cvxpy_finds(scheme, bounded, generator):
         assert float(found[..., 2].min()) >= -0.05 - 1e-15
         assert float(found[..., 2].max()) <= 0.55 + 1e-15
         assert float(found[..., 0].min()) >= -0.2 - 1e-15
-        assert float((reconcile(start, names, laws, grid, weights=weights) - found).abs().max()) > 1e-3
+        assert float((nearest_lawful(start, names, laws, grid, weights=weights) - found).abs().max()) > 1e-3
 
 
 def test_bounds_meet_the_conditions_of_optimality(generator):
     """y = clip(y0 - v) with v orthogonal to every lawful direction: no solver's tolerance in between."""
     grid = small("spectral", (12, 10))
     start = noise(generator, 1, 1, 12, 10, 2)
-    found = reconcile(start, VELOCITY, solenoidal(), grid, bounds={"ux": (-0.5, 0.5)})
+    found = nearest_lawful(start, VELOCITY, solenoidal(), grid, bounds={"ux": (-0.5, 0.5)})
     lawful = LawfulFields(solenoidal(), VELOCITY, grid)
     assert lawful.violation(found)["div"] <= 1e-12
     # The projection onto the intersection is a fixed point of alternating corrections (Dykstra).
@@ -130,10 +130,19 @@ def test_bounds_meet_the_conditions_of_optimality(generator):
     torch.testing.assert_close(found, member, rtol=0, atol=1e-8)
 
 
+def test_totals_of_nothing_are_judged_by_what_they_are_the_sums_of(generator):
+    laws = parse_laws({"momentum": "integral(m) = const"}, "xy")
+    start = noise(generator, 1, 5, 6, 5, 1)
+    start = start - start.mean((1, 2, 3), keepdim=True)
+    lawful = LawfulFields(laws, ["m"], small())
+    assert lawful.violation(start)["momentum"] > 1e-2
+    assert lawful.violation(lawful.project(start))["momentum"] < 1e-14
+
+
 def test_totals_stay_in_time_what_they_are_on_average(generator):
     laws = parse_laws({"mass": "integral(rho) = const", "both": "integral(rho + 2*e) = const"}, "xy")
     start = noise(generator, 2, 5, 6, 5, 2) + 3
-    found = reconcile(start, ["rho", "e"], laws, small())
+    found = nearest_lawful(start, ["rho", "e"], laws, small())
     totals = found.sum((2, 3))
     assert float((totals - totals[:, :1]).abs().max()) <= 1e-12
     torch.testing.assert_close(totals[:, 0], start.sum((2, 3)).mean(1), rtol=1e-14, atol=0)
@@ -142,28 +151,36 @@ def test_totals_stay_in_time_what_they_are_on_average(generator):
 
 
 REFUSED = [
-    (lambda f, g: reconcile(f, ["u", "v"], solenoidal(), g), UnknownFieldError, "ux"),
+    (lambda f, g: nearest_lawful(f, ["u", "v"], solenoidal(), g), UnknownFieldError, "ux"),
     (
-        lambda f, g: reconcile(f, VELOCITY, parse_laws({"m": "dt(ux) + dx(uy) = 0"}, "txy"), g),
+        lambda f, g: nearest_lawful(f, VELOCITY, parse_laws({"m": "dt(ux) + dx(uy) = 0"}, "txy"), g),
         UnsupportedLawError,
         "without time",
     ),
-    (lambda f, g: reconcile(f[..., :1, :], VELOCITY, solenoidal(), g), ShapeError, "trajectory"),
-    (lambda f, g: reconcile(f * torch.nan, VELOCITY, solenoidal(), g), SettingsError, "not finite"),
-    (lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, weights={"ux": 0.0}), SettingsError, "positive"),
-    (lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, bounds={"ux": (2, 1)}), SettingsError, "bounds"),
+    (lambda f, g: nearest_lawful(f[..., :1, :], VELOCITY, solenoidal(), g), ShapeError, "trajectory"),
+    (lambda f, g: nearest_lawful(f * torch.nan, VELOCITY, solenoidal(), g), SettingsError, "not finite"),
     (
-        lambda f, g: reconcile(f, VELOCITY, solenoidal(), g, bounds={"w": (0, 1)}),
+        lambda f, g: nearest_lawful(f, VELOCITY, solenoidal(), g, weights={"ux": 0.0}),
+        SettingsError,
+        "positive",
+    ),
+    (
+        lambda f, g: nearest_lawful(f, VELOCITY, solenoidal(), g, bounds={"ux": (2, 1)}),
+        SettingsError,
+        "bounds",
+    ),
+    (
+        lambda f, g: nearest_lawful(f, VELOCITY, solenoidal(), g, bounds={"w": (0, 1)}),
         SettingsError,
         "no field .w.",
     ),
     (
-        lambda f, g: reconcile(f, VELOCITY, parse_laws({"source": "div(u) = 1"}, "xy", vectors="u"), g),
+        lambda f, g: nearest_lawful(f, VELOCITY, parse_laws({"source": "div(u) = 1"}, "xy", vectors="u"), g),
         ContradictionError,
         "source",
     ),
     (
-        lambda f, g: reconcile(
+        lambda f, g: nearest_lawful(
             f, VELOCITY, parse_laws({"a": "ux + uy = 1"}, "xy"), g, bounds={"ux": (2, 3), "uy": (2, 3)}
         ),
         ProjectionError,
@@ -183,19 +200,19 @@ def test_arrays_of_numpy_serve_as_tensors_do(generator):
     weights = {"ux": noise(generator, 6, 5).exp()}
     array, by_point = fields.numpy().copy(), {"ux": weights["ux"].numpy()}
     array.flags.writeable = False  # as of a file that is mapped into memory
-    found = reconcile(array, VELOCITY, solenoidal(), grid, weights=by_point)
-    assert torch.equal(found, reconcile(fields, VELOCITY, solenoidal(), grid, weights=weights))
+    found = nearest_lawful(array, VELOCITY, solenoidal(), grid, weights=by_point)
+    assert torch.equal(found, nearest_lawful(fields, VELOCITY, solenoidal(), grid, weights=weights))
     assert LawfulFields(solenoidal(), VELOCITY, grid).violation(found.numpy())["div"] < 1e-13
-    single = reconcile(array.astype(">f4"), VELOCITY, solenoidal(), grid)
-    assert torch.equal(single, reconcile(fields.float(), VELOCITY, solenoidal(), grid))
+    single = nearest_lawful(array.astype(">f4"), VELOCITY, solenoidal(), grid)
+    assert torch.equal(single, nearest_lawful(fields.float(), VELOCITY, solenoidal(), grid))
 
 
 def test_arrays_of_numpy_serve_on_a_staggered_grid(generator):
     grid = StaggeredGrid({"x": PeriodicAxis(6, 1.0), "y": PeriodicAxis(5, 2.5)})
     places = {"ux": (1, 0), "uy": (0, 1)}
     fields = {name: noise(generator, 2, *grid.shape(place)) for name, place in places.items()}
-    found = reconcile({name: f.numpy() for name, f in fields.items()}, places, solenoidal(), grid)
-    expected = reconcile(fields, places, solenoidal(), grid)
+    found = nearest_lawful({name: f.numpy() for name, f in fields.items()}, places, solenoidal(), grid)
+    expected = nearest_lawful(fields, places, solenoidal(), grid)
     assert all(torch.equal(found[name], expected[name]) for name in places)
 
 
@@ -209,7 +226,7 @@ def test_bounds_that_leave_a_lawful_field_are_met_from_any_start(scheme):
     bounds = {"a": (-0.05, 0.55), "ux": (-0.2, torch.inf)}
     for _ in range(12):
         start = 0.6 * torch.randn(1, 1, 6, 5, 4, generator=generator, dtype=torch.float64)
-        found = reconcile(start, names, laws, grid, weights={"ux": 2.0, "a": 0.5}, bounds=bounds)
+        found = nearest_lawful(start, names, laws, grid, weights={"ux": 2.0, "a": 0.5}, bounds=bounds)
         assert max(LawfulFields(laws, names, grid).violation(found).values()) < 1e-11
         assert float(found[..., 2].min()) >= -0.05
         assert float(found[..., 2].max()) <= 0.55

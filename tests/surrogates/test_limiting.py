@@ -123,6 +123,25 @@ def test_gradients_are_finite_where_fluxes_are_held_back():
         assert (one.grad != 0).any()
 
 
+def test_fields_that_do_not_change_have_shares_without_bounds():
+    """A wall that lets momentum pass and no mass: no step towards a bound that is infinite."""
+    members = Bounds(("rho", "mx"), {"rho": (1e-3, math.inf)})
+    state = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    change = torch.tensor([[0.0, 1.0], [0.5, 0.0]], dtype=torch.float64, requires_grad=True)
+    share = members.share(state, change)
+    assert share.tolist() == [1.0, 1.0]
+    share.sum().backward()
+    assert change.grad.abs().max() == 0
+
+
+def test_a_cell_at_the_least_density_is_refilled():
+    rho = 1e-3 * torch.linspace(1.0, 1.0009, 10, dtype=torch.float64)
+    state = torch.stack([rho, 0 * rho, 0 * rho, 1 + 0 * rho], -1)
+    gain = torch.tensor([0.5, 0.1, 0.0, 1.0], dtype=torch.float64).expand_as(state)
+    assert (GAS.share(state, gain) == 1).all()
+    assert (GAS.share(state, -gain) == 0).all()
+
+
 def test_float32_states_stay_positive_over_many_steps():
     grid = GRIDS["periodic"]
     state = start = states((3, 12, 9), dtype=torch.float32)

@@ -35,7 +35,7 @@ def test_errors_are_their_formulas(shape):
 def test_drift_is_of_the_worst_trajectory():
     states = torch.ones(2, 3, 4, 4, 1)
     states[1, 2, 0, 0, 0] = 3.0
-    assert drift(states)[:, 0].tolist() == [0.0, 0.0, 2 / 16]
+    assert drift(states)[:, 0].tolist() == [0.0, 0.0, 2 / 18]
 
 
 def test_a_wave_has_its_energy_at_its_number():

@@ -1,5 +1,7 @@
 """Lawful heads on networks of other hands: exact totals through roll-outs, and the twins that drift."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from physmix.mixing import CollocatedLayer, FluxLayer
 from physmix.operators import Operators
 from physmix.optimization import check_composition, projected
 from physmix.surrogates import LawfulStep, PositiveGas, rollout
+from physmix.surrogates.metrics import drift
 from physmix.surrogates.networks import UNet, drawn_from, fourier_operator, u_shaped_operator
 
 FIELDS = ("rho", "mx", "my", "E")
@@ -127,6 +130,21 @@ def test_its_composition_is_checked():
     check_composition(step_on(NETWORKS["plain"](), members=GAS), gases())
 
 
+@pytest.mark.parametrize(
+    ("units", "match"),
+    [
+        ({"mean": {"roh": 1.0}}, "no field 'roh' .did you mean rho"),
+        ({"size": {"my": 0.0}}, "size of fields: that of my is 0.0"),
+        ({"mean": {"E": math.nan}}, "mean of fields: that of E is nan"),
+    ],
+    ids=["typo", "no size", "not finite"],
+)
+def test_units_that_do_not_fit_are_refused(units, match):
+    head = step_on(NETWORKS["plain"]()).head
+    with pytest.raises(SettingsError, match=match):
+        LawfulStep(NETWORKS["plain"](), head, **units)
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ShapeError, match="rho, mx, my, E"):
         step_on(NETWORKS["unet"]())(gases()[..., :3])
@@ -134,3 +152,20 @@ def test_what_does_not_fit_is_refused():
         UNet(4, 6, 2, width=8, levels=2)(torch.zeros(1, 4, 16, 18))
     with pytest.raises(SettingsError, match="give 1 to 3"):
         UNet(4, 6, 4, width=8, levels=2)
+
+
+def test_a_gas_at_rest_keeps_the_momentum_that_it_had_none_of_and_the_twin_does_not():
+    start = gases()
+    start[..., 1:3] = 0.0
+    found = {}
+    for kind, laws in (("lawful", LAWS), ("free", ())):
+        with drawn_from(torch.Generator().manual_seed(0)):
+            model = step_on(NETWORKS["unet"](), laws, members=GAS)
+        states = rollout(model, start, 20)
+        assert float(states[-1, ..., 1].abs().mean()) > 1e-3
+        found[kind] = judge_rollout(states, FIELDS, LAWS)
+        curve = drift(states.movedim(0, 1)).amax(0)
+        torch.testing.assert_close(curve, torch.tensor([one.violation for one in found[kind]]).double())
+    for good, bad in zip(found["lawful"], found["free"], strict=True):
+        assert good.violation < 1e-13, good
+        assert bad.violation > 1e3 * max(good.violation, 1e-16), bad

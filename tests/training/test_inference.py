@@ -1,6 +1,7 @@
 """Unknown numbers and fields from noisy measurements, and whether their errors are true."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -124,3 +125,21 @@ def test_what_has_no_posterior_is_refused():
         infer(asked, features=10)
     with pytest.raises(SettingsError, match="all serve to fit"):
         infer(problem(0, deviation=None, count=4), features=30, exactness=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "exactness", "match"),
+    [
+        (0.0, None, "30 measurements of measured T are the same number"),
+        (1e200, None, "in other units"),
+        (1.0, 0.0, "exactness=0.0"),
+        (1.0, -1.0, "exactness=-1.0"),
+    ],
+)
+def test_noise_that_cannot_be_guessed_is_asked_for(scale, exactness, match):
+    asked = problem(0, deviation=None, count=30)
+    (seen,) = [one for one in asked.conditions if isinstance(one, Measured)]
+    scaled = replace(seen, values={"T": scale * seen.values["T"]})
+    asked = replace(asked, conditions=[scaled if one is seen else one for one in asked.conditions])
+    with pytest.raises(SettingsError, match=match):
+        infer(asked, features=10, exactness=exactness)

@@ -9,7 +9,7 @@ import torch
 from physmix.errors import SettingsError
 from physmix.flows import Burgers as KnownBurgers
 from physmix.problems import Burgers, CompressibleFlow, Condition, NavierStokes, Problem, Region
-from physmix.training import march
+from physmix.training import march, solve
 
 VISCOSITY = 0.05
 REGION = Region(t=(0, 0.6), x=(-1, 1))
@@ -70,23 +70,6 @@ def test_weights_carried_ahead_start_nearer_to_the_next_window():
     assert starts[2] < starts[1]
 
 
-def test_a_march_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
-    settings = {"features": 30, "slope": [1.0, 3.0], "steps": 2, "ahead": 1, "state": tmp_path}
-
-    def stop(number, _):
-        if number == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        march(wave(), 3, progress=stop, **settings)
-    told = []
-    again = march(wave(), 3, progress=lambda number, _: told.append(number), **settings)
-    assert set(told) == {2}
-    whole = march(wave(), 3, **{**settings, "state": None})
-    for one, other in zip(again.windows, whole.windows, strict=True):
-        assert torch.equal(one.model.mixing.weight, other.model.mixing.weight)
-
-
 def lopsided(points):
     return 0.4 - torch.sin(math.pi * points[:, 1]) + 0.3 * points[:, 1] ** 2
 
@@ -126,6 +109,20 @@ def test_a_gas_starts_from_a_guess():
     assert max(solution.imbalances().values()) < 1e-13
 
 
+def test_a_condition_may_hold_at_the_start_and_at_walls_together():
+    """In later windows the end of the last one takes the place of the start alone."""
+    both = Condition([REGION.start, *REGION.boundary], {"u": lambda p: -torch.sin(math.pi * p[:, 1])})
+    problem = replace(wave(), conditions=[both], boundary_points=100)
+    solution = march(problem, 3, features=50, slope=[1.0, 3.0], subdomains=(1, 3))
+    points = REGION.sample(500, seed=8).points
+    true = KnownBurgers(VISCOSITY).fields(points)["u"]
+    assert float((solution.at(points)["u"] - true).norm() / true.norm()) < 2e-3
+
+
+def calm(y):
+    return {"calm": y["u"] - torch.sin(math.pi * y["x"])}
+
+
 @pytest.mark.parametrize(
     ("problem", "windows", "match"),
     [
@@ -133,9 +130,57 @@ def test_a_gas_starts_from_a_guess():
         (Problem(Region(x=(0, 1), y=(0, 1)), NavierStokes("xy", 0.1)), 2, "no time"),
         (Problem(REGION, Burgers("nu"), unknowns={"nu": 0.1}), 2, "unknown numbers"),
         (Problem(REGION, Burgers(0.1)), 2, "nothing is given at the start"),
+        (Problem(REGION, Burgers(0.1), [Condition(REGION.start, residual=calm)]), 2, "a residual holds"),
+        (replace(wave(), points=REGION.points(100)), 2, "made some at a time"),
+        (wave(), 0, "windows=0"),
     ],
-    ids=["order", "steady", "inverse", "no start"],
+    ids=["order", "steady", "inverse", "no start", "a residual at the start", "points", "no window"],
 )
 def test_what_cannot_march_is_refused(problem, windows, match):
     with pytest.raises(SettingsError, match=match):
         march(problem, windows, features=10)
+
+
+def test_a_march_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
+    settings = {"features": 40, "slope": [1.0, 3.0], "steps": 4, "ahead": 1}
+    whole = march(wave(), 3, **settings)
+
+    def kill(window, step):
+        if window == 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        march(wave(), 3, progress=kill, state=tmp_path, **settings)
+    assert [one.name for one in tmp_path.iterdir()] == ["window-1"]
+    worked = []
+    again = march(wave(), 3, progress=lambda window, _: worked.append(window), state=tmp_path, **settings)
+    assert set(worked) == {1, 2}
+    for one, other in zip(whole.windows, again.windows, strict=True):
+        assert torch.equal(one.model.mixing.weight, other.model.mixing.weight)
+        assert torch.equal(one.model.mixing.bias, other.model.mixing.bias)
+        assert one.residuals == other.residuals
+    assert not list(tmp_path.rglob("solver*"))
+    worked.clear()
+    done = march(wave(), 3, progress=lambda window, _: worked.append(window), state=tmp_path, **settings)
+    assert not worked
+    assert done.residuals == whole.residuals
+
+
+def test_one_window_says_what_a_march_says():
+    """Both have fields, integrals, residuals, laws and totals, asked for in the same words."""
+    settings = {"features": 50, "slope": [1.0, 3.0], "steps": 4}
+    once, marched = solve(wave(), **settings), march(wave(), 1, **settings)
+    points = REGION.sample(20, seed=8).points
+    assert once.windows == (once,)
+    assert len(marched.windows) == 1
+    for found in (once, marched):
+        torch.testing.assert_close(found.at(points)["u"], once.fields["u"](points), atol=1e-2, rtol=0)
+        assert found.integral(REGION.part("x=high"), lambda y: y["f"]) == pytest.approx(
+            once.integral(REGION.part("x=high"), lambda y: y["f"]), abs=1e-2
+        )
+        assert found.residuals.keys() == found.fresh.keys() == once.residuals.keys()
+        assert all(one.holds for one in found.judge(points=16, boxes=1))
+        assert "features" in found.limited_by or "points" in found.limited_by
+        assert found.weighing == once.weighing
+    # What is carried from the start is exact, and else as near as the residual of the start.
+    assert marched.imbalances()["momentum"] < 1e-13 < once.imbalances()["momentum"] < 1e-2

@@ -58,6 +58,16 @@ def test_a_solve_goes_on_to_the_same_numbers(solver, tmp_path, monkeypatch):
     assert again.unknowns == whole.unknowns
 
 
+def test_a_solve_that_had_ended_has_ended(tmp_path):
+    """What ends a solver may be known in the last step alone."""
+    file = tmp_path / "state.safetensors"
+    ended = solve(PROBLEM, feature_model(PROBLEM, 8), steps=50, state=file)
+    assert ended.trace.ended
+    again = solve(PROBLEM, feature_model(PROBLEM, 8), steps=50, state=file)
+    assert (again.trace.steps, again.trace.reason) == (ended.trace.steps, ended.trace.reason)
+    assert torch.equal(again.model.mixing.weight, ended.model.mixing.weight)
+
+
 def test_a_state_of_another_solve_is_refused(tmp_path):
     file = tmp_path / "state.safetensors"
     solve(PROBLEM, network(), steps=2, state=file)

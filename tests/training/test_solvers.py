@@ -250,3 +250,14 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(SettingsError, match="the features of subdomains"):
         solve(problem, model)
     assert set(SOLVERS) == {"gauss-newton", "levenberg-marquardt", "lbfgs", "adam", "soap"}
+
+
+def test_a_step_that_leaves_nothing_to_gain_is_the_last():
+    linear = solve(LINEAR, features=20, slope=2.0)  # its linear model is the problem itself
+    assert len(linear.trace.steps) == 1
+    assert linear.trace.ended
+    assert "linear model" in linear.trace.reason
+    carried = solve(flow(), features=20, slope=2.0)
+    assert len(carried.trace.steps) > 1
+    again = solve(flow(), carried.model)
+    assert sum(carried.residuals.values()) == pytest.approx(sum(again.residuals.values()), rel=1e-2)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,81 +17,16 @@ from physmix.applications import (
     spatial_covariance,
     steering_vectors,
 )
-from physmix.benchmarks.foreign import package
 from physmix.benchmarks.row import Row, ours, peer
+from physmix.benchmarks.systems.acoustics import FRAME, RATE, room, spectra
+from physmix.benchmarks.systems.beam_patterns import beam_patterns
 from physmix.benchmarks.systems.optima import Quadratic, optima
 from physmix.benchmarks.systems.shown import Shown
 from physmix.constraints import on_inputs
 from physmix.optimization import Moments, least_power, projected
-from physmix.reporting import Curves, Image, Panel
 
-RATE, FRAME = 16000, 1024
-SPACING = 0.05  # m
 RATIO = "signal to interference"
-
-
-@dataclass(frozen=True)
-class Room:
-    """What the microphones of a linear array hear of each of two voices.
-
-    Attributes:
-        microphones: places, (microphone, 3), in m.
-        wanted, other: places of the voices, (3,).
-        heard: of the wanted and of the other voice, (2, microphone, time).
-        array: of pyroomacoustics, for its own beamformer.
-    """
-
-    microphones: Tensor
-    wanted: Tensor
-    other: Tensor
-    heard: Tensor
-    array: Any
-
-
-def voice(seconds: float, pitch: float, generator: np.random.Generator) -> np.ndarray[Any, np.dtype[Any]]:
-    """A seeded stand-in for speech: harmonics and breath under a spectrum of 1/f, in syllables."""
-    times = np.arange(int(seconds * RATE)) / RATE
-    glide = pitch * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * times + generator.uniform(0, 6)))
-    phase = 2 * np.pi * np.cumsum(glide) / RATE
-    harmonics = sum(np.sin(k * phase + generator.uniform(0, 6)) / k for k in range(1, int(6000 / pitch)))
-    noise = np.fft.rfft(generator.standard_normal(len(times)))
-    breath = np.fft.irfft(noise / np.sqrt(1 + np.arange(len(noise)) / 200), len(times))
-    syllables = 0.15 + np.clip(np.sin(2 * np.pi * 3.1 * times + generator.uniform(0, 6)), 0, None)
-    found = syllables * (harmonics + breath / breath.std())
-    return found / found.std()
-
-
-def room(count: int, absorption: float, seed: int, seconds: float = 6.0) -> Room:
-    """A room of 6 x 5 x 3 m by the image-source method of pyroomacoustics."""
-    pra = package("pyroomacoustics")
-    size, wanted, other = (6.0, 5.0, 3.0), (4.2, 3.4, 1.6), (1.4, 3.6, 1.6)
-    places = np.stack([[3.0 + SPACING * (i - (count - 1) / 2), 1.5, 1.5] for i in range(count)], 1)
-    generator = np.random.default_rng(seed)
-    heard = []
-    for place, pitch in ((wanted, 210.0), (other, 118.0)):
-        simulated = pra.ShoeBox(size, fs=RATE, materials=pra.Material(absorption), max_order=12)
-        simulated.add_source(list(place), signal=voice(seconds, pitch, generator))
-        array = pra.Beamformer(places, RATE, N=FRAME)
-        simulated.add_microphone_array(array)
-        simulated.simulate()
-        heard.append(torch.from_numpy(array.signals[:, : int(seconds * RATE)].copy()))
-        if place == wanted:
-            array.rake_delay_and_sum_weights(simulated.sources[0][:1])
-            kept = array
-    return Room(
-        torch.from_numpy(places.T.copy()),
-        torch.tensor(wanted, dtype=torch.float64),
-        torch.tensor(other, dtype=torch.float64),
-        torch.stack(heard),
-        kept,
-    )
-
-
-def spectra(signals: Tensor) -> Tensor:
-    """The short-time spectra, (..., frequency, frame)."""
-    window = torch.hann_window(FRAME, dtype=signals.dtype)
-    flat = torch.stft(signals.flatten(0, -2), FRAME, FRAME // 2, window=window, return_complex=True)
-    return flat.unflatten(0, signals.shape[:-1])
+_CHOSEN = 1250 * FRAME // RATE  # the frequency that is looked at by itself
 
 
 def demonstrate(
@@ -163,10 +96,8 @@ def demonstrate(
         )
     rows += [*_closed_forms(unwanted, steering), *_frost(place.heard, seed)]
     rows += _optima(unwanted, steering, steps)
-    panels = _pictures(
-        place.microphones, frequencies, {"least power": best, "delay and sum": sum_weight}, place
-    )
-    return Shown(rows, panels)
+    weights = {"least power": best, "delay and sum": sum_weight}
+    return Shown(rows, beam_patterns(place, frequencies, weights, _CHOSEN))
 
 
 def _mvdr(covariance: Tensor, steering: Tensor, loading: float = 0.0) -> Tensor:
@@ -267,9 +198,8 @@ def _frost(heard: Tensor, seed: int) -> list[Row]:
 
 def _optima(covariance: Tensor, steering: Tensor, steps: int) -> list[Row]:
     """One frequency by every road, in coordinates in which what is heard is white: V = W T^T."""
-    chosen = 1250 * FRAME // RATE
-    moments = Moments.from_covariance(covariance[chosen]).load(1e-3)
-    root, d = moments.design, steering[chosen][:, None]
+    moments = Moments.from_covariance(covariance[_CHOSEN]).load(1e-3)
+    root, d = moments.design, steering[_CHOSEN][:, None]
     best = least_power(moments, on_inputs(d, d.new_ones(1, 1)), (1, len(d)))
     members = on_inputs(torch.linalg.solve(root.mT, d), d.new_ones(1, 1))
     eye = torch.eye(len(d), dtype=torch.complex128)
@@ -277,52 +207,3 @@ def _optima(covariance: Tensor, steering: Tensor, steps: int) -> list[Row]:
     return optima(
         case, lambda: Quadratic(members, eye, eye.new_zeros(len(d), 1)), best @ root.mT, steps=steps
     )
-
-
-def _pictures(
-    microphones: Tensor, frequencies: Tensor, weights: dict[str, Tensor], place: Room
-) -> list[Panel]:
-    angles = torch.linspace(0, 180, 181, dtype=torch.float64)
-    centre = microphones.mean(0)
-
-    def angle(source: Tensor) -> float:
-        along = source - centre
-        return float(torch.rad2deg(torch.atan2(along[1], along[0])))
-
-    gains = {}
-    for name, weight in weights.items():
-        towards = torch.stack(
-            [torch.cos(torch.deg2rad(angles)), torch.sin(torch.deg2rad(angles)), 0 * angles], 1
-        )
-        answers = torch.stack(
-            [
-                (weight @ steering_vectors(microphones, t, frequencies, far=True)[..., None])[:, 0, 0]
-                for t in towards
-            ],
-            1,
-        )
-        gains[name] = 20 * answers.abs().clamp_min(1e-6).log10().numpy()
-    chosen = 1500 * FRAME // RATE
-    marks = {"wanted": angle(place.wanted), "other": angle(place.other)}
-    at = f"{float(frequencies[chosen]):.0f} Hz"
-    panels: list[Panel] = [
-        Curves(
-            f"Beam pattern at {at}",
-            ("angle from the array (degrees)", "gain (dB)"),
-            {name: (angles, gain[chosen]) for name, gain in gains.items()},
-            limits=(-40, 10),
-            marks=marks,
-        )
-    ]
-    panels += [
-        Image(
-            f"Beam pattern, {name}",
-            gain[::-1],
-            ("angle from the array (degrees)", "frequency (kHz)"),
-            unit="gain (dB)",
-            limits=(-40, 5),
-            extent=(0.0, 180.0, 0.0, RATE / 2000),
-        )
-        for name, gain in gains.items()
-    ]
-    return panels

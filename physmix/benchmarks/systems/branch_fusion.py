@@ -156,7 +156,7 @@ def _fused(
     off = np.where(scene.known, np.abs(fused - scene.truth), np.nan)
     panels: list[Panel] = [
         Image(f"Fused disparity, {name}", fused, unit="disparity (pixels)", limits=(0, 32)),
-        Image("Error of the fusion", off, unit="|error| (pixels)", limits=(0, 8)),
+        Image(f"Error, {name} (white: not known)", off, unit="|error| (pixels)", limits=(0, 8)),
         Bars(
             f"Weights, {name}",
             "weight",

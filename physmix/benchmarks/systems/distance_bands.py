@@ -10,8 +10,9 @@ from torch import Tensor
 
 from physmix.applications.distances import DistanceBands, contacts, distance_bands, distance_map
 from physmix.benchmarks.foreign import package
+from physmix.benchmarks.roads import lbfgs, search
 from physmix.benchmarks.row import Row, ours, peer
-from physmix.benchmarks.systems.optima import Quadratic, closure, optima
+from physmix.benchmarks.systems.optima import Quadratic, optima
 from physmix.benchmarks.systems.proteins import NAMES, alpha_carbons
 from physmix.benchmarks.systems.shown import Shown
 from physmix.constraints import on_outputs
@@ -102,15 +103,7 @@ def _learnt(
         if lawful:
             free_coordinates(bands)
         model = _Fit(bands, distances, target)
-        newton = torch.optim.LBFGS(
-            bands.parameters(),
-            max_iter=steps,
-            history_size=20,
-            tolerance_grad=0.0,
-            tolerance_change=0.0,
-            line_search_fn="strong_wolfe",
-        )
-        newton.step(closure(model, newton))
+        search(model, lbfgs(bands.parameters(), steps, 20))
         fixed_weights(bands)
         found[system] = bands
         far = torch.linspace(0, 1000, 1001, dtype=torch.float64)[None, :, None]  # ten times the largest

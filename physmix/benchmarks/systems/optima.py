@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from physmix.benchmarks.roads import descend, lbfgs, project_afterwards, search
 from physmix.benchmarks.row import Row, ours, peer
 from physmix.constraints import ConstraintSet, Kind
 from physmix.optimization import SpectralProjectedGradient, constrain, free_coordinates, projected
@@ -83,15 +84,10 @@ def optima(
     problem = make()
     if problem.members.kind is Kind.AFFINE:
         free_coordinates(problem)
-        newton = torch.optim.LBFGS(
-            problem.parameters(), max_iter=400, history_size=60, tolerance_grad=0.0, tolerance_change=0.0,
-            line_search_fn="strong_wolfe",
-        )  # fmt: skip
-        newton.step(closure(problem, newton))
+        search(problem, lbfgs(problem.parameters(), 400, 60))
         reached("L-BFGS in null-space coordinates", problem)
     else:
-        arcs = SpectralProjectedGradient(problem, max_iter=2000)
-        arcs.step(closure(problem, arcs))
+        search(problem, SpectralProjectedGradient(problem, max_iter=2000))
         reached("spectral projected gradient", problem)
     fast, slow = (curvature**0.5 for curvature in make().steepest)
     roads: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
@@ -107,39 +103,6 @@ def optima(
     if twin:
         problem = make()
         naive = torch.optim.Adam(problem.parameters(), lr=length)
-        naive.register_step_post_hook(lambda *_: _project(problem))
-        descend(problem, naive, steps)
+        descend(problem, project_afterwards(naive, problem.weight, problem.members), steps)
         rows.append(peer(case, "Adam, step then project", EXCESS, excess(problem)))
     return rows
-
-
-def descend(problem: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
-    """Full-batch steps; those of Adam get shorter to nothing."""
-    evaluate = closure(problem, optimizer)
-    decay = (
-        torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        if isinstance(optimizer, torch.optim.Adam)
-        else None
-    )
-    for _ in range(steps):
-        evaluate()
-        optimizer.step()
-        if decay is not None:
-            decay.step()
-
-
-def closure(problem: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
-    """What an optimiser calls: clears gradients, and computes the loss and its gradients."""
-
-    def run() -> Tensor:
-        optimizer.zero_grad()
-        loss: Tensor = problem()
-        loss.backward()
-        return loss
-
-    return run
-
-
-@torch.no_grad()
-def _project(problem: Quadratic) -> None:
-    problem.weight.copy_(problem.members.project(problem.weight))

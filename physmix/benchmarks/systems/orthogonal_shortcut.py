@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from physmix.applications.shortcut import Superposition, orthogonal_shortcut, rigid_superposition
 from physmix.benchmarks.foreign import package
+from physmix.benchmarks.roads import descend
 from physmix.benchmarks.row import Row, ours, peer
-from physmix.benchmarks.systems.optima import Quadratic, descend, optima
+from physmix.benchmarks.systems.optima import Quadratic, optima
 from physmix.benchmarks.systems.proteins import alpha_carbons
 from physmix.benchmarks.systems.shown import Shown
 from physmix.constraints import Rotation
@@ -226,11 +227,12 @@ def _panels(ratios: dict[str, list[float]], laid: Superposition, seed: int) -> l
     residues = torch.arange(1, len(closed) + 1)
     traces = ("along its longest axis (Å)", "along its second axis (Å)")
     return [
-        Curves("before", traces, {"1AKE, closed": flat(closed), "4AKE, open": flat(mobile)}),
+        Curves("before", traces, {"1AKE, closed": flat(closed), "4AKE, open": flat(mobile)}, equal=True),
         Curves(
             f"superposed: RMSD {float(laid.deviation):.2f} Å",
             traces,
             {"1AKE, closed": flat(closed), "4AKE, open": flat(moved)},
+            equal=True,
         ),
         Curves(
             "what moves: lid and binding domain",

@@ -128,17 +128,16 @@ def demonstrate(*, network: str = "Net3", noise: float = 0.1, seed: int = 0, ste
         ),
         Curves(
             "Largest imbalance of a junction",
-            ("time (h)", "imbalance (m$^3$/s)"),
-            {"reconciled": (hours, left[1].clamp_min(1e-18)), "measured": (hours, left[0])},
+            ("time (h)", "imbalance (L/s)"),
+            {"reconciled": (hours, 1e3 * left[1].clamp_min(1e-18)), "measured": (hours, 1e3 * left[0])},
             logarithmic="y",
         ),
         Curves(
-            "The link that varies most",
-            ("time (h)", "flow (m$^3$/s)"),
+            "The link that varies most, two days",
+            ("time (h)", "flow (L/s)"),
             {
-                "reconciled": (hours, balanced[:, pipe]),
-                "measured": (hours, noisy[:, pipe]),
-                "true": (hours, water.flows[:, pipe]),
+                name: (hours[:49], 1e3 * flows[:49, pipe])
+                for name, flows in (("reconciled", balanced), ("measured", noisy), ("true", water.flows))
             },
         ),
         Bars(
@@ -207,9 +206,12 @@ def _trained(
         ),
         peer(case, "free weights", MISSED, float(imbalance(far @ free.mT, water.balances).max())),
     ]
-    # In coordinates in which the inputs are white: W = V T^-T keeps A V = 0.
+    # In coordinates in which the inputs are white, W = V T^-T keeps A V = 0; and in a unit of flow in which
+    # the largest weight is one, as where optimisers start.
     root = moments.design
     white = torch.eye(channels, dtype=torch.float64)
     target = torch.linalg.solve_triangular(root.mT, (root.mT @ moments.target), upper=False)
-    rows += optima(case, lambda: Quadratic(members, white, target), lawful @ root.mT, steps=steps)
+    best = lawful @ root.mT
+    unit = float(best.abs().max())
+    rows += optima(case, lambda: Quadratic(members, white, target / unit), best / unit, steps=steps)
     return rows, {"lawful": error(lawful), "free": error(free)}

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from physmix.applications.segmentation import IGNORED, fit_head, regression_loss, segmentation_head
 from physmix.benchmarks.foreign import package
+from physmix.benchmarks.roads import closure
 from physmix.benchmarks.row import Row, ours, peer
-from physmix.benchmarks.systems.optima import EXCESS, closure
+from physmix.benchmarks.systems.optima import EXCESS
 from physmix.benchmarks.systems.pines import CROPS, indian_pines
 from physmix.benchmarks.systems.shown import Shown
 from physmix.mixing import MixingLayer, mix

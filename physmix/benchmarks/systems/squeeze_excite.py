@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from physmix.applications import SqueezeExcite, squeeze_excite
 from physmix.benchmarks.foreign import package, torchvision
+from physmix.benchmarks.roads import descend
 from physmix.benchmarks.row import Row, ours, peer
-from physmix.benchmarks.systems.optima import descend
 from physmix.benchmarks.systems.shown import Shown
 from physmix.mixing import MixingLayer
 from physmix.reporting import Image

@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
-from physmix.flows import gas
-from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
-from physmix.flows.simulation.compressible import PACKAGE, SOLVER, GasDomain, coarse, run_pyro
-from physmix.flows.simulation.provenance import made_by
+from physmix.flows.simulation.gas_in_square import gas_in_square
 
 _DENSITIES, _VELOCITIES = (1.0, 2.0), (0.5, -0.5)
 _WIDTH, _SPEED, _PRESSURE = 0.025, 0.01, 2.5
@@ -56,29 +52,7 @@ def simulate_kelvin_helmholtz(
         SettingsError: if the numbers make no simulation.
     """
     settings = dict(locals())
-    at_least(2, snapshots=snapshots)
-    at_least(4, points=points)
-    at_least(1, refinement=refinement)
-    at_least(1e-9, duration=duration)
-    positive("the flow", **{"gamma - 1": gamma - 1})
-    edges = np.linspace(0.0, 1.0, points * refinement + 1)
-    domain = GasDomain((edges, edges), ("periodic", "periodic"), gamma, flattening=False)
-    times = np.linspace(0.0, duration, snapshots)
-    states = coarse(run_pyro(domain, domain.averages(two_streams), times, cfl, progress), refinement)
-    density, u, v, pressure = gas.primitive(*states, gamma=gamma)
-    axis = (np.arange(points) + 0.5) / points
-    return Flow(
-        name=name,
-        time=times,
-        axes={"x": axis, "y": axis.copy()},
-        scalars={"density": density[None], "pressure": pressure[None]},
-        vectors={"velocity": np.stack([u, v], axis=-1)[None]},
-        parameters={"gamma": gamma},
-        boundary={"x": "PERIODIC", "y": "PERIODIC"},
-        provenance=made_by(
-            PACKAGE, SOLVER, settings, solver_parameters=domain.parameters(cfl), values="cell averages"
-        ),
-    )
+    return gas_in_square(two_streams, settings, "periodic", progress, parameters={"gamma": gamma})
 
 
 def two_streams(points: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -19,11 +19,8 @@ from physmix.errors import SettingsError
 from physmix.flows import gas
 from physmix.flows.checks import at_least, positive
 from physmix.flows.flow import Flow
-from physmix.flows.simulation.compressible import PACKAGE, SOLVER, GasDomain, coarse, run_pyro
-from physmix.flows.simulation.provenance import made_by
+from physmix.flows.simulation.gas_in_square import SIDES, State, gas_in_square
 
-State = Callable[[Tensor], dict[str, Tensor]]
-_SIDES = {"periodic": "PERIODIC", "outflow": "OPEN"}
 _MODES = (1, 2, 3, 4)
 
 
@@ -138,7 +135,7 @@ def simulate_quadrants(
     positive("the flow", lowest=lowest, highest=highest)
     at_least(lowest, highest=highest)
     at_least(0.0, speed=speed)
-    if boundary not in _SIDES:
+    if boundary not in SIDES:
         raise SettingsError("the flow", f"boundary={boundary!r}", "give periodic or outflow")
     random = np.random.default_rng(seed)
     scalars = torch.from_numpy(np.exp(random.uniform(math.log(lowest), math.log(highest), (2, 2, 2))))
@@ -229,34 +226,8 @@ def _layer(y: Tensor, width: float) -> Tensor:
 def _simulated(
     state: State, settings: Mapping[str, Any], boundary: str, progress: Callable[[float], None] | None
 ) -> Flow:
-    """The flow that begins with a state, by the settings that all of these flows share."""
-    points, refinement, gamma = settings["points"], settings["refinement"], settings["gamma"]
-    at_least(2, snapshots=settings["snapshots"])
-    at_least(4, points=points)
-    at_least(1, refinement=refinement)
+    """The flow that begins with a drawn state, and what it was drawn by."""
     at_least(0, seed=settings["seed"])
-    positive("the flow", **{"gamma - 1": gamma - 1, "duration": settings["duration"]})
-    edges = np.linspace(0.0, 1.0, points * refinement + 1)
-    domain = GasDomain((edges, edges), (boundary, boundary), gamma, flattening=True)
-    times = np.linspace(0.0, settings["duration"], settings["snapshots"])
-    averages = run_pyro(domain, domain.averages(state), times, settings["cfl"], progress)
-    density, u, v, pressure = gas.primitive(*coarse(averages, refinement), gamma=gamma)
-    axis = (np.arange(points) + 0.5) / points
-    numbers = {k: float(v) for k, v in settings.items() if isinstance(v, int | float)}
     shared = ("duration", "snapshots", "points", "refinement", "cfl")
-    return Flow(
-        name=settings["name"],
-        time=times,
-        axes={"x": axis, "y": axis.copy()},
-        scalars={"density": density[None], "pressure": pressure[None]},
-        vectors={"velocity": np.stack([u, v], axis=-1)[None]},
-        parameters={key: value for key, value in numbers.items() if key not in shared},
-        boundary=dict.fromkeys("xy", _SIDES[boundary]),
-        provenance=made_by(
-            PACKAGE,
-            SOLVER,
-            settings,
-            solver_parameters=domain.parameters(settings["cfl"]),
-            values="cell averages",
-        ),
-    )
+    drawn = {k: float(v) for k, v in settings.items() if isinstance(v, int | float) and k not in shared}
+    return gas_in_square(state, settings, boundary, progress, parameters=drawn, flattening=True)

@@ -11,9 +11,9 @@ import torch
 from physmix.errors import SettingsError
 from physmix.flows import gas
 from physmix.flows.analytic.riemann import Riemann
-from physmix.flows.checks import at_least
 from physmix.flows.flow import Flow
 from physmix.flows.simulation.compressible import PACKAGE, SOLVER, GasDomain, coarse, run_pyro
+from physmix.flows.simulation.gas_in_square import check_run
 from physmix.flows.simulation.provenance import made_by
 
 _ROWS = 4  # equal to each other: the flow is one-dimensional
@@ -52,10 +52,7 @@ def simulate_sod(
         SettingsError: if the numbers make no simulation.
     """
     settings = dict(locals())
-    at_least(2, snapshots=snapshots)
-    at_least(4, points=points)
-    at_least(1, refinement=refinement)
-    at_least(1e-9, duration=duration)
+    check_run(settings)
     if points % 2:
         raise SettingsError("the flow", f"points={points} puts the jump into a cell", "give an even number")
     tube = Riemann(gamma=gamma)

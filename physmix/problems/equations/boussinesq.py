@@ -8,7 +8,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.problems.equations.equations import Equations
-from physmix.problems.equations.incompressible import NavierStokes, Number, number
+from physmix.problems.equations.incompressible import NavierStokes, Number, check_damping, number
 from physmix.problems.state import State, space
 
 
@@ -29,11 +29,12 @@ def Boussinesq(  # noqa: N802  it reads like the classes beside it
         buoyancy: b by coordinate, the acceleration per unit of temperature, such as {"y": 9.81 / 300}.
 
     Raises:
-        SettingsError: see `NavierStokes`; or if b has another coordinate.
+        SettingsError: see `NavierStokes`; or if b has another coordinate, or the diffusivity is negative.
     """
     axes = space(coordinates)
     if not set(buoyancy) <= set(axes):
         raise SettingsError("Boussinesq", f"buoyancy along {sorted(buoyancy)}", f"choose from {axes}")
+    check_damping("Boussinesq", diffusivity=diffusivity)
     flow = NavierStokes(
         coordinates, viscosity, force=lambda y: {axis: b * y["T"] for axis, b in buoyancy.items()}
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.problems.equations.equations import Equations
-from physmix.problems.equations.incompressible import Number, number
+from physmix.problems.equations.incompressible import Number, check_damping, number
 from physmix.problems.state import State, space
 
 Viscosity = Number | Callable[[State], Tensor]
@@ -43,13 +43,16 @@ def CompressibleFlow(  # noqa: N802  it reads like the classes beside it
         exact: which laws the weights hold.
 
     Raises:
-        SettingsError: if there are no one to three coordinates of space, or gamma is not above one.
+        SettingsError: if there are no one to three coordinates of space, gamma is not above one, or the
+            viscosity is negative.
     """
     axes = space(coordinates)
     if len(axes) not in (1, 2, 3) or not gamma > 1:
         raise SettingsError(
             "compressible flow", f"space {axes}, gamma={gamma}", "give x, y, z and gamma above 1"
         )
+    if not callable(viscosity):
+        check_damping("compressible flow", viscosity=viscosity)
     gas = _Gas(axes, gamma, viscosity, prandtl)
     momenta = tuple(f"m{a}" for a in axes)
     rate = "dt({}) + " if "t" in coordinates else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -22,6 +23,18 @@ Force = Callable[[State], Mapping[str, Tensor]]
 def number(y: State, value: Number) -> Tensor | float:
     """A number, also where it is an unknown of the problem."""
     return y[value] if isinstance(value, str) else value
+
+
+def check_damping(what: str, **values: Number) -> None:
+    """Refuse a diffusion that would make waves grow, the shorter the faster: no flow has it.
+
+    Raises:
+        SettingsError: if a number is negative or not finite.
+    """
+    for name, value in values.items():
+        if not isinstance(value, str) and not 0 <= value < math.inf:
+            remedy = "give a number that is not negative, or the name of an unknown"
+            raise SettingsError(what, f"its {name} is {value}", remedy)
 
 
 def NavierStokes(  # noqa: N802  it reads like the classes beside it
@@ -49,14 +62,15 @@ def NavierStokes(  # noqa: N802  it reads like the classes beside it
             order more.
 
     Raises:
-        SettingsError: if there are no two or three coordinates of space, a force would break a law, or the
-            pressure cannot be left out.
+        SettingsError: if there are no two or three coordinates of space, the viscosity is negative, a force
+            would break a law, or the pressure cannot be left out.
     """
     axes = space(coordinates)
     if len(axes) not in (2, 3) or not set(axes) <= set("xyz"):
         raise SettingsError(
             "Navier-Stokes", f"its space is {axes}", "give x, y or x, y, z, with t first or without"
         )
+    check_damping("Navier-Stokes", viscosity=viscosity)
     if not pressure:
         if force is not None or exact != "mass":
             raise SettingsError(

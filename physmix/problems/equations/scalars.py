@@ -8,7 +8,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.problems.equations.equations import Equations
-from physmix.problems.equations.incompressible import Number, number
+from physmix.problems.equations.incompressible import Number, check_damping, number
 from physmix.problems.state import State, space
 
 
@@ -17,7 +17,11 @@ def Burgers(viscosity: Number) -> Equations:  # noqa: N802
 
     Args:
         viscosity: nu, in units of length^2 / time; a name makes it an unknown number.
+
+    Raises:
+        SettingsError: if the viscosity is negative.
     """
+    check_damping("Burgers", viscosity=viscosity)
 
     def residual(y: State) -> dict[str, Tensor]:
         return {"flux": y["f"] - y["u"] ** 2 / 2 + number(y, viscosity) * y.d("u", "x")}
@@ -38,11 +42,12 @@ def AdvectionDiffusion(  # noqa: N802
         velocity: from a state to u, one entry for each coordinate of space.
 
     Raises:
-        SettingsError: if there is no coordinate of space.
+        SettingsError: if there is no coordinate of space, or the diffusivity is negative.
     """
     axes = space(coordinates)
     if not axes:
         raise SettingsError("advection-diffusion", "there is no coordinate of space", "give x, ...")
+    check_damping("advection-diffusion", diffusivity=diffusivity)
 
     def residual(y: State) -> dict[str, Tensor]:
         carried = velocity(y)

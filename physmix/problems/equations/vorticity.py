@@ -8,7 +8,7 @@ from torch import Tensor
 
 from physmix.errors import SettingsError
 from physmix.problems.equations.equations import Equations
-from physmix.problems.equations.incompressible import Number, number
+from physmix.problems.equations.incompressible import Number, check_damping, number
 from physmix.problems.state import State, space
 
 
@@ -24,10 +24,11 @@ def VorticityTransport(coordinates: Sequence[str], viscosity: Number) -> Equatio
         viscosity: nu, kinematic, in units of length^2 / time; a name makes it an unknown number.
 
     Raises:
-        SettingsError: if the space is not x and y.
+        SettingsError: if the space is not x and y, or the viscosity is negative.
     """
     if space(coordinates) != ("x", "y"):
         raise SettingsError("the vorticity", f"its coordinates are {tuple(coordinates)}", "give xy or txy")
+    check_damping("the vorticity", viscosity=viscosity)
 
     def slope(y: State, along: str) -> Tensor:
         return y.d("uy", "x" + along) - y.d("ux", "y" + along)
