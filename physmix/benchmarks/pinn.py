@@ -25,6 +25,7 @@ from physmix.benchmarks.inverse import calibration_case, pressure_case, wake_cas
 from physmix.benchmarks.known import Solve, fewer, field_errors, solve_case, solved, velocities
 from physmix.benchmarks.pace import PACE, pace_case
 from physmix.benchmarks.row import Case
+from physmix.benchmarks.shedding import Shedding, shedding_case
 from physmix.benchmarks.streaming import streaming_case
 from physmix.benchmarks.unsteady import ShearLayers, shear_layer_case
 from physmix.flows import Beltrami, Burgers, Kovasznay, TaylorGreen
@@ -168,6 +169,7 @@ PINN: dict[str, Case] = {
     "Sod's tube": sod_case,
     "isentropic vortex": solve_case(vortex),
     "channel with a bump": bump_case,
+    "vortex shedding": shedding_case(Shedding()),
     "inverse, intervals on a manufactured flow": calibration_case,
     "inverse, viscosity of a wake": wake_case,
     "inverse, pressure of a wake": pressure_case,

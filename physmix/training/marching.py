@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -97,9 +98,10 @@ def march(
     problem: Problem,
     windows: int | Sequence[float],
     *,
-    steps: int = 20,
+    steps: int | tuple[int, int] = 20,
     balance: bool = True,
     guess: Mapping[str, Given] | None = None,
+    ahead: int = 0,
     progress: Callable[[int, Step], None] | None = None,
     state: Path | None = None,
     **features: Any,
@@ -111,9 +113,12 @@ def march(
     Args:
         problem: with a condition at the start; numbers of points are those of each window.
         windows: how many of equal length, or the times where they meet.
-        steps: at most, in each window.
+        steps: at most, in each window; or in the first one, and in those after it.
         balance: see `solve`.
         guess: fields to start from in the first window, see `fit_fields`.
+        ahead: the degree of the polynomial in the window's number along which weights are carried into the
+            next window, as far as there are as many windows before it. Of a smooth flow in windows of one
+            length 2 saves a step in each.
         progress: called with the window's number and each step.
         state: a folder that keeps each window as it is solved, and the solver at work on the next one; a
             march that was stopped goes on from there, to the same numbers.
@@ -124,6 +129,7 @@ def march(
             unknown number or data, no window, or times that do not increase.
         CheckpointError: if the folder of the state is not one of this march.
     """
+    first, rest = (steps, steps) if isinstance(steps, int) else steps
     found: list[Solution] = []
     for number, ends in enumerate(window_ends(problem, windows)):
         last = found[-1] if found else None
@@ -133,11 +139,11 @@ def march(
             if progress:
                 progress(number, step)
 
-        settings: dict[str, Any] = {"steps": steps, "balance": balance, "progress": told}
+        settings: dict[str, Any] = {"steps": rest if found else first, "balance": balance, "progress": told}
         if last is None:
             settings |= {"guess": guess, **features}
         make = partial(feature_model, window, **features)
-        find = partial(_solved, window, make, last, **settings)
+        find = partial(_solved, window, make, found[-ahead - 1 :], **settings)
         kept = None if state is None else state / f"window-{number + 1}"
         found.append(remembered(kept, window, make, find))
     return March(problem, tuple(found))
@@ -146,20 +152,30 @@ def march(
 def _solved(
     window: Problem,
     make: Callable[[], PotentialModel],
-    last: Solution | None,
+    before: Sequence[Solution],
     state: Path | None,
     **settings: Any,
 ) -> Solution:
-    """The solution of a window, from the weights of the last one, with the totals of its start."""
+    """The solution of a window, from the weights of those before it, with the totals of its start."""
     model = None
-    if last is not None:
+    if before:
         model = make()
-        with torch.no_grad():
-            model.mixing.weight.copy_(last.model.mixing.weight)
-            model.mixing.bias.copy_(last.model.mixing.bias)
+        _carry_weights(model, [one.model for one in before])
     found = solve(window, model, state=state, **settings)
     carry_totals(found, given_at_start(window))
     return found
+
+
+def _carry_weights(model: PotentialModel, before: Sequence[PotentialModel]) -> None:
+    """The weights that a polynomial through those of the windows before has in the next one."""
+    count = len(before)
+    factors = [(-1) ** (count - 1 - i) * math.comb(count, i) for i in range(count)]  # they sum to one
+    with torch.no_grad():
+        for own, others in (
+            (model.mixing.weight, [one.mixing.weight for one in before]),
+            (model.mixing.bias, [one.mixing.bias for one in before]),
+        ):
+            own.copy_(sum(f * other for f, other in zip(factors, others, strict=True)))
 
 
 def window_ends(problem: Problem, windows: int | Sequence[float]) -> list[tuple[float, float]]:

@@ -142,9 +142,12 @@ def carry_totals(solution: Window, given: Mapping[str, Given]) -> None:
     """
     model, region = solution.model, solution.problem.region
     start, mixing = region.box["t"][0], model.mixing
+    carried = totals_of(solution.problem.laws, given)
+    if not carried:
+        return
     volume = total(lambda sample: torch.ones(len(sample.points), dtype=torch.float64), region, model, t=start)
     move = torch.zeros_like(mixing.bias)
-    for one in totals_of(solution.problem.laws, given):
+    for one in carried:
         missed = given_total(one, given, solution) - density_total(one, solution, start)
         place = model.fields.index(one.density)
         move[place] = missed / volume / model.size[place]

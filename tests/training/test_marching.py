@@ -54,6 +54,22 @@ def test_the_end_of_a_window_is_the_start_of_the_next():
     assert float(jump.abs().max()) < 1e-2
 
 
+def test_weights_carried_ahead_start_nearer_to_the_next_window():
+    brief = wave(Region(t=(0, 0.12), x=(-1, 1)))
+    starts = []
+    for ahead in (0, 1, 2):
+        told = {}
+
+        def note(number, step, told=told):
+            told[number] = step.loss  # before its step
+
+        march(brief, 6, steps=(4, 1), ahead=ahead, progress=note, features=60, slope=[0.3, 4.0])
+        assert sorted(told) == list(range(6))
+        starts.append(sum(told[number] for number in range(3, 6)))
+    assert starts[1] < starts[0] / 10
+    assert starts[2] < starts[1]
+
+
 def lopsided(points):
     return 0.4 - torch.sin(math.pi * points[:, 1]) + 0.3 * points[:, 1] ** 2
 
@@ -126,7 +142,7 @@ def test_what_cannot_march_is_refused(problem, windows, match):
 
 
 def test_a_march_that_was_stopped_goes_on_to_the_same_numbers(tmp_path):
-    settings = {"features": 40, "slope": [1.0, 3.0], "steps": 4}
+    settings = {"features": 40, "slope": [1.0, 3.0], "steps": 4, "ahead": 1}
     whole = march(wave(), 3, **settings)
 
     def kill(window, step):
