@@ -294,7 +294,7 @@ def test_training_keeps_walls_and_laws_and_learns_the_flux_past_a_body(generator
     optimizer = projected(torch.optim.Adam([*network.parameters(), *layer.parameters()], lr=0.02), layer)
     state = torch.randn(2, 3, generator=generator, dtype=torch.float64)
     below, losses = slice(0, 1), []
-    for _ in range(60):
+    for _ in range(200):
         optimizer.zero_grad()
         flow = layer(network(state).view(2, *layer.extent, 4))
         widths = torch.as_tensor(np.diff(nodes_of(1)))
@@ -304,7 +304,7 @@ def test_training_keeps_walls_and_laws_and_learns_the_flux_past_a_body(generator
         assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 1e-2 * losses[0]
+    assert losses[-1] < 1e-4 * losses[0]
     flow = {name: field.detach() for name, field in layer(network(state).view(2, *layer.extent, 4)).items()}
     assert outflow(flow, "bb") < 1e-13
     assert all((flow[name][:, mask] == 0).all() for name, mask in held.items())
