@@ -20,7 +20,7 @@ from physmix.commands.registry import at_least, call
 from physmix.commands.runs import claim, print_run, read_metrics, run_folder
 from physmix.commands.solved import Run, leave, read_wanted
 from physmix.commands.solving import other_features, read_way
-from physmix.errors import SettingsError, listing
+from physmix.errors import SettingsError
 
 _AGAINST = "  (against a second solution)"
 _PARTS = {
@@ -98,8 +98,10 @@ def solve_problem(settings: Mapping[str, Any]) -> int:
     }
     own = {key: parts["own"].get(key) or {} for key in _PARTS["own"]}
     name = parts["name"].get("name")
-    if not isinstance(name, str) or not all(isinstance(part, Mapping) for part in own.values()):
-        raise SettingsError("the problem", f"name={name!r}", f"give a name, and keys under {listing(own)}")
+    if not isinstance(name, str):
+        raise SettingsError("the problem", f"name={name!r}", "write name: NAME in its file")
+    if bare := [key for key, part in own.items() if not isinstance(part, Mapping)]:
+        raise SettingsError("the problem", f"{bare[0]}={own[bare[0]]!r}", "write keys and values under it")
     # Everything is read, down to a first loss, before a folder is made.
     problem, notation = read_problem(content, run.seed)
     way = read_way(parts["way"], problem, notation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,7 +40,8 @@ class Problem:
         seed: of all points.
 
     Raises:
-        SettingsError: if the equations have other coordinates than the region, or a condition is none.
+        SettingsError: if the equations have other coordinates than the region, a condition is none, or two
+            give the same field on one part.
     """
 
     region: Region
@@ -62,11 +64,25 @@ class Problem:
             problem = f"{type(strange[0]).__name__} is none"
             remedy = "give Condition(...), Pin(...), or Measured(sensors.points, sensors.values)"
             raise SettingsError("the conditions", problem, remedy)
+        self._check_given_once()
         clash = set(self.unknowns) & {*self.equations.fields, *self.equations.coordinates}
         if clash:
             raise SettingsError(
                 "the unknown numbers", f"{listing(sorted(clash))} is a field as well", "rename it"
             )
+
+    def _check_given_once(self) -> None:
+        """No condition goes before another: least squares would take the mean of two that differ."""
+        given = set[tuple[str, str]]()
+        for one in self.conditions:
+            if not isinstance(one, Condition):
+                continue
+            for part, name in itertools.product(one.parts, one.values):
+                if (part.name, name) in given:
+                    problem = f"{name} is given twice on {part.name}"
+                    remedy = "name the parts that each condition is for, in place of the whole boundary"
+                    raise SettingsError("the conditions", problem, remedy)
+                given.add((part.name, name))
 
     @property
     def coordinates(self) -> tuple[str, ...]:

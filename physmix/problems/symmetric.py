@@ -55,9 +55,8 @@ def _check_given(problem: Problem, one: Symmetry) -> None:
 
 def _given(problem: Problem) -> Iterator[tuple[Part, Condition]]:
     for condition in problem.conditions:
-        if isinstance(condition, Condition) and not isinstance(condition.where, Tensor):
-            parts = [condition.where] if isinstance(condition.where, Part) else condition.where
-            yield from ((part, condition) for part in parts)
+        if isinstance(condition, Condition):
+            yield from ((part, condition) for part in condition.parts)
 
 
 def _image(points: Tensor, one: Symmetry, box: Mapping[str, tuple[float, float]]) -> Tensor:

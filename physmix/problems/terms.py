@@ -95,6 +95,13 @@ class Condition:
     weight: float = 1.0
     points: int | Tensor | None = None
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Where it holds; none if that is at points."""
+        if isinstance(self.where, Tensor):
+            return ()
+        return (self.where,) if isinstance(self.where, Part) else tuple(self.where)
+
     def terms(self, coordinates: Sequence[str], points: int, seed: int) -> list[Term]:
         """The terms, one for each part.
 
@@ -116,7 +123,7 @@ class Condition:
             if self.where.ndim != 2 or not len(self.where):
                 raise ShapeError("the points of a condition", self.where.shape, "(points, coordinates)")
             return [("", Sample.of(self.where.detach()))]
-        parts = [self.where] if isinstance(self.where, Part) else list(self.where)
+        parts = self.parts
         if not parts:
             raise SettingsError("a condition", "it holds nowhere", "give a part such as region.boundary")
         if isinstance(self.points, Tensor):

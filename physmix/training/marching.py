@@ -18,7 +18,7 @@ from torch import Tensor
 from physmix.errors import SettingsError, listing
 from physmix.mixing import PotentialModel
 from physmix.mixing.derivatives import Entry
-from physmix.problems import Condition, Measured, Part, Pin, Points, Problem, State, feature_model
+from physmix.problems import Condition, Measured, Pin, Points, Problem, State, feature_model
 from physmix.problems.terms import Given
 from physmix.training.saved import remembered
 from physmix.training.solution import Solution, solve
@@ -230,7 +230,7 @@ def window_of(problem: Problem, ends: tuple[float, float], last: Solution | None
             if bool(kept.any()):
                 conditions.append(replace(one, where=one.where[kept]))
         else:
-            parts = [part.name for part in ([one.where] if isinstance(one.where, Part) else one.where)]
+            parts = [part.name for part in one.parts]
             if last is not None and at_start(one):
                 values = {name: _end_of(last, name) for name in one.values}
                 conditions.append(replace(one, where=region.start, values=values))

@@ -87,10 +87,7 @@ def totals_of(laws: Iterable[Law], given: Mapping[str, Given]) -> list[Conserved
 
 def at_start(condition: object) -> bool:
     """Whether a condition holds at the start, on all of it."""
-    if not isinstance(condition, Condition) or isinstance(condition.where, Tensor):
-        return False
-    parts = [condition.where] if isinstance(condition.where, Part) else condition.where
-    return any(part.name == "t=low" for part in parts)
+    return isinstance(condition, Condition) and any(part.name == "t=low" for part in condition.parts)
 
 
 def given_at_start(problem: Problem) -> dict[str, Given]:

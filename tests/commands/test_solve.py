@@ -359,6 +359,8 @@ def test_names_of_formulas_are_written_out():
         ({"quantities": {"drag": {"pull": "x=low"}}}, "give one of force"),
         ({"let": {"a": "a + 1"}, "conditions": [{"where": ["start"], "values": {"T": "a"}}]}, "without end"),
         ({"model": {"features": 0}}, "features=0"),
+        ({"model": 3}, "model=3; write keys and values under it"),
+        ({"conditions": [{"where": "start", "values": {"T": n}} for n in (0, 1)]}, "T is given twice"),
         ({"windows": [0.7, 0.3]}, "give increasing times between 0 and 1"),
         ({"windows": 0}, "windows=0.*from 1 up"),
         ({"windows": "four"}, "windows='four' is not of type"),

@@ -157,6 +157,8 @@ def test_what_does_not_fit_is_refused():
         )
     with pytest.raises(SettingsError, match="the subdomains"):
         solve(problem(), features=20, subdomains=(2,))
+    with pytest.raises(SettingsError, match=r"ux is given twice on y=high; name the parts"):
+        problem(extra=[Condition(REGION.part("y=high"), {"ux": 1.0})])
 
 
 def test_a_vortex_that_is_carried_around_a_periodic_square():
