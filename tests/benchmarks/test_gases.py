@@ -8,7 +8,7 @@ import torch
 from physmix.benchmarks import compressible, known
 from physmix.flows import IsentropicVortex, Riemann
 
-COARSE = compressible.Tube(viscosity=8e-3, width=0.03, cells=6, features=30, windows=2)
+COARSE = compressible.Tube(viscosity=8e-3, width=0.03, cells=4, features=24, windows=2)
 
 
 def test_totals_are_exact_on_a_coarse_solve():
